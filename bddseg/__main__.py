@@ -1,0 +1,5 @@
+"""`python -m bddseg`."""
+
+from bddseg.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Frames in, masks out; NumPy only, no torch."""

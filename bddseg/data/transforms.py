@@ -1,0 +1,46 @@
+"""From a frame to the network's input, as the reference does it."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bddseg.data.frames import Frame
+
+Rgb = tuple[float, float, float]
+SizeHW = tuple[int, int]
+
+
+def prepare_frame(
+    frame: Frame, *, size_hw: SizeHW, keep_ratio: bool, mean_rgb: Rgb, std_rgb: Rgb
+) -> npt.NDArray[np.float32]:
+    """Return a frame as input, (3, h, w), float32: resized, then (pixel - mean) / std.
+
+    Pixels are widened to float32 before they are interpolated, as the reference does, so that
+    nothing is rounded to whole grey levels in between.
+
+    Args:
+        frame: RGB, (H, W, 3), uint8.
+        size_hw: the bounds to fit (`keep_ratio`) or the exact size, in pixels.
+        keep_ratio: whether the frame's aspect ratio is kept.
+        mean_rgb: for pixels of 0 to 255.
+        std_rgb: for pixels of 0 to 255.
+    """
+    height, width = frame.shape[:2]
+    target_hw = fit_size((height, width), size_hw) if keep_ratio else size_hw
+    image = frame.astype(np.float32)
+    if target_hw != (height, width):
+        image = cv2.resize(image, target_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    image -= np.asarray(mean_rgb, np.float32)
+    image *= 1 / np.asarray(std_rgb, np.float32)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def fit_size(size_hw: SizeHW, bounds_hw: SizeHW) -> SizeHW:
+    """Return the size, in pixels, at which a frame of `size_hw` fits the bounds, ratio kept.
+
+    The long edge is at most the larger bound and the short edge at most the smaller, whichever way
+    the frame lies. Rounding is the reference's: int(edge * scale + 0.5).
+    """
+    scale = min(max(bounds_hw) / max(size_hw), min(bounds_hw) / min(size_hw))
+    height, width = (int(edge * scale + 0.5) for edge in size_hw)
+    return max(height, 1), max(width, 1)

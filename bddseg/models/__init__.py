@@ -1,0 +1,1 @@
+"""The networks, in plain PyTorch; parameter names are those of the published checkpoints."""

@@ -1,0 +1,60 @@
+"""The registry of architectures: what a plugin's network has to be, and building one by name."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from bddseg.errors import BddsegError
+from bddseg.registry import Registry
+
+
+class Network(Protocol):
+    """What a network offers; it is also an `nn.Module`.
+
+    Attributes:
+        align_corners: how its logits are to be interpolated (see `torch.nn.functional.interpolate`).
+    """
+
+    @property
+    def align_corners(self) -> bool: ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), float, normalised -> logits (N, K, h, w) of any size."""
+        ...
+
+
+class Architecture(Protocol):
+    """A function that builds a network for K classes from explicit keywords."""
+
+    def __call__(self, *, num_classes: int, **options: Any) -> nn.Module:
+        """Return a network with fresh parameters; its state dict has the checkpoint's names."""
+        ...
+
+
+ARCHITECTURES: Registry[Architecture] = Registry("bddseg.architectures", "architecture")
+
+
+def build_network(name: str, *, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
+    """Return a new network of the architecture `name`.
+
+    Args:
+        name: of the architecture, as registered.
+        num_classes: K.
+        options: keywords of its builder.
+
+    Raises:
+        BddsegError: no such architecture, or an option that it does not have or that it lacks.
+    """
+    architecture = ARCHITECTURES.load(name)
+    signature = inspect.signature(architecture)
+    try:
+        signature.bind(num_classes=num_classes, **options)
+    except TypeError as error:
+        known = ", ".join(key for key in signature.parameters if key != "num_classes")
+        raise BddsegError(
+            f"The options of an entry do not fit the architecture '{name}': {error}.",
+            f"Its options: {known}.",
+        ) from error
+    return architecture(num_classes=num_classes, **options)

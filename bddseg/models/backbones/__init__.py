@@ -1,0 +1,1 @@
+"""Backbones: images to feature maps, one paper a file."""

@@ -1,0 +1,155 @@
+"""ResNet-D, dilated: the backbone of most of the zoo.
+
+He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (arXiv 1512.03385); the stem of
+three convolutions from He et al., Bag of Tricks, CVPR 2019 (arXiv 1812.01187), figure 2b, which
+OpenMMLab calls ResNetV1c; dilation instead of stride from Chen et al., DeepLab (arXiv 1606.00915).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bddseg.errors import BddsegError
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(
+            in_channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = _project_shortcut(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, channels, h / stride, w / stride)."""
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        out = self.bn2(self.conv2(out))
+        return F.relu(out + _shortcut(self.downsample, x), inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut; the stride is in the 3x3 one."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        out_channels = channels * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(
+            channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False
+        )
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample = _project_shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, 4 * channels, h / stride, w / stride)."""
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
+        out = self.bn3(self.conv3(out))
+        return F.relu(out + _shortcut(self.downsample, x), inplace=True)
+
+
+def _project_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    """Return the projection that a shortcut needs where the shape changes, or None."""
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+    )
+
+
+def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
+    return x if downsample is None else downsample(x)
+
+
+# Depth -> block and number of blocks in each stage (He et al. 2016, table 1).
+_DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+}
+
+
+class ResNetV1c(nn.Module):
+    """Images to the feature maps of four stages.
+
+    Args:
+        depth: 18, 34, 50 or 101.
+        strides: of each stage; the stem divides the size by 4 before them.
+        dilations: of each stage's 3x3 convolutions. A stage's first block uses half of it, which
+            OpenMMLab calls contract_dilation.
+        base_channels: width of the first stage; the published networks have 64.
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        base_channels: int = 64,
+    ) -> None:
+        super().__init__()
+        if depth not in _DEPTHS:
+            known = ", ".join(map(str, _DEPTHS))
+            raise BddsegError(f"There is no ResNet of depth {depth}.", f"Depths: {known}.")
+        block, counts = _DEPTHS[depth]
+        self.stem = _make_stem(base_channels)
+        widths = [base_channels * 2**stage for stage in range(len(counts))]
+        self.out_channels = tuple(width * block.expansion for width in widths)
+        in_channels = base_channels
+        for stage, width in enumerate(widths):
+            layer = _make_stage(
+                block, in_channels, width, counts[stage], strides[stage], dilations[stage]
+            )
+            self.add_module(f"layer{stage + 1}", layer)
+            in_channels = self.out_channels[stage]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(N, 3, H, W) -> four maps of (N, out_channels[i], h, w), finest first."""
+        x = F.max_pool2d(self.stem(images), 3, stride=2, padding=1)
+        features = []
+        for stage in range(1, 5):
+            x = self.get_submodule(f"layer{stage}")(x)
+            features.append(x)
+        return tuple(features)
+
+
+def _make_stem(channels: int) -> nn.Sequential:
+    widths = (3, channels // 2, channels // 2, channels)
+    layers: list[nn.Module] = []
+    for index, (before, after) in enumerate(pairwise(widths)):
+        stride = 2 if index == 0 else 1
+        layers += [
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
+
+
+def _make_stage(
+    block: type[BasicBlock] | type[Bottleneck],
+    in_channels: int,
+    channels: int,
+    count: int,
+    stride: int,
+    dilation: int,
+) -> nn.Sequential:
+    first = block(in_channels, channels, stride, max(dilation // 2, 1))
+    width = channels * block.expansion
+    return nn.Sequential(first, *(block(width, channels, 1, dilation) for _ in range(count - 1)))

@@ -1,0 +1,115 @@
+"""Checkpoints: read without running any code in them, loaded strictly."""
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bddseg.errors import BddsegError
+
+# How many parameter names an error lists before it only counts them.
+_LISTED = 6
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Return the parameters in a checkpoint file, by name, on the CPU.
+
+    Read are safetensors files and what `torch.save` wrote: a bare state dict or OpenMMLab's
+    `{"meta", "state_dict", "optimizer"}`. The prefix `module.`, which data-parallel training leaves
+    on every name, is dropped.
+
+    Raises:
+        BddsegError: the file is missing, damaged, no checkpoint, or needs code to be run to be read.
+    """
+    if not path.is_file():
+        raise BddsegError(f"There is no weights file {path}.", "Check the path after --weights.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not _is_state(state):
+        raise BddsegError(
+            f"{path} is no checkpoint: it holds no table of named tensors.",
+            "Give the .pth or .safetensors file that training wrote.",
+        )
+    return _drop_prefix(state)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load a checkpoint file into a network: every name and shape must fit.
+
+    Raises:
+        BddsegError: as `read_checkpoint`; or parameters are missing, surplus or of another shape,
+            in which case it lists them and the network is as it was.
+    """
+    state = read_checkpoint(path)
+    own = network.state_dict()
+    problems = _list_names("missing", [name for name in own if name not in state])
+    problems += _list_names("surplus", [name for name in state if name not in own])
+    problems += _list_names(
+        "of another shape",
+        [
+            f"{name} {_shape(state[name])} instead of {_shape(own[name])}"
+            for name in own
+            if name in state and state[name].shape != own[name].shape
+        ],
+    )
+    if problems:
+        raise BddsegError(
+            f"{path} holds weights of another architecture. " + " ".join(problems),
+            "Give the weights of this model, or the model of these weights (`bddseg zoo list`).",
+        )
+    network.load_state_dict(state)
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error).lower() and "unsupported" not in str(error).lower():
+            raise _damaged(path, error) from error
+        raise BddsegError(
+            f"{path} holds more than tensors and plain values; reading it could run code hidden in "
+            "it, so it was refused.",
+            "Save its state dict alone: torch.save(model.state_dict(), 'weights.pth').",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> BddsegError:
+    cause = str(error).strip().split("\n")[0]
+    return BddsegError(
+        f"{path} cannot be read as a checkpoint: {cause or type(error).__name__}.",
+        "The file is damaged or no checkpoint; fetch it again.",
+    )
+
+
+def _is_state(state: Mapping[Any, Any]) -> bool:
+    return all(isinstance(key, str) and isinstance(state[key], Tensor) for key in state)
+
+
+def _drop_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+
+
+def _list_names(kind: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return [f"{len(names)} parameters {kind}: {', '.join(names[:_LISTED])}{more}."]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"

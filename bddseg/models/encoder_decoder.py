@@ -1,0 +1,71 @@
+"""The shape that most networks of the zoo share: a backbone, a head, and a head for training."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class DecodeHead(nn.Module):
+    """What every head ends in: dropout and a 1x1 convolution to the classes.
+
+    Args:
+        channels: of the features that are classified.
+        num_classes: K, the number of logits for each position.
+        dropout: share of channels dropped in training.
+        align_corners: how this head's maps, and the logits after it, are interpolated.
+    """
+
+    def __init__(
+        self, *, channels: int, num_classes: int, dropout: float, align_corners: bool
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        self.dropout = nn.Dropout2d(dropout)
+        self.conv_seg = nn.Conv2d(channels, num_classes, 1)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> logits (N, K, h, w)."""
+        logits: Tensor = self.conv_seg(self.dropout(x))
+        return logits
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The backbone's feature maps -> logits (N, K, h, w)."""
+        raise NotImplementedError
+
+
+class EncoderDecoder(nn.Module):
+    """A backbone and its heads.
+
+    Args:
+        backbone: images (N, 3, H, W) to feature maps, finest first.
+        decode_head: feature maps to logits.
+        auxiliary_head: a second head that training adds a loss to; masks never come from it.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        decode_head: DecodeHead,
+        auxiliary_head: DecodeHead | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.decode_head = decode_head
+        if auxiliary_head is not None:
+            self.auxiliary_head = auxiliary_head
+
+    @property
+    def align_corners(self) -> bool:
+        """How the logits are to be interpolated."""
+        return self.decode_head.align_corners
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), normalised -> logits (N, K, h, w) at the head's own size."""
+        logits: Tensor = self.decode_head(self.backbone(images))
+        return logits
+
+    def forward_heads(self, images: Tensor) -> list[Tensor]:
+        """Images (N, 3, H, W) -> logits of the decode head and of the auxiliary head, if any."""
+        features = self.backbone(images)
+        heads = [self.decode_head, getattr(self, "auxiliary_head", None)]
+        return [head(features) for head in heads if head is not None]

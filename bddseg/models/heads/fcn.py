@@ -1,0 +1,63 @@
+"""FCN head: convolutions, then classes.
+
+Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015 (arXiv 1411.4038).
+In the zoo it is the auxiliary head of the ResNet networks.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from bddseg.models.encoder_decoder import DecodeHead
+from bddseg.models.layers import ConvModule
+
+# Training's second loss hangs on the third stage (Zhao et al., PSPNet, section 3.3).
+_AUXILIARY_STAGE = 2
+
+
+class FCNHead(DecodeHead):
+    """One 3x3 convolution on the features of one stage, then classes."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        stage: int,
+        channels: int,
+        num_classes: int,
+        dropout: float,
+        align_corners: bool,
+    ) -> None:
+        super().__init__(
+            channels=channels,
+            num_classes=num_classes,
+            dropout=dropout,
+            align_corners=align_corners,
+        )
+        self.stage = stage
+        self.convs = nn.Sequential(ConvModule(in_channels, channels, 3))
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits (N, K, h, w) at the size of the stage."""
+        return self.classify(self.convs(features[self.stage]))
+
+
+def build_auxiliary_head(
+    stage_channels: Sequence[int],
+    *,
+    channels: int,
+    num_classes: int,
+    dropout: float,
+    align_corners: bool,
+) -> FCNHead | None:
+    """Return the head for training's second loss, or None if `channels` is 0."""
+    if channels == 0:
+        return None
+    return FCNHead(
+        stage_channels[_AUXILIARY_STAGE],
+        stage=_AUXILIARY_STAGE,
+        channels=channels,
+        num_classes=num_classes,
+        dropout=dropout,
+        align_corners=align_corners,
+    )

@@ -1,0 +1,97 @@
+"""PSPNet: averages over grids of four sizes tell each pixel about the whole scene.
+
+Zhao et al., Pyramid Scene Parsing Network, CVPR 2017 (arXiv 1612.01105), figure 3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bddseg.models.backbones.resnet import ResNetV1c
+from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder
+from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.layers import ConvModule, resize
+
+
+class PyramidPooling(nn.ModuleList):
+    """The pyramid pooling module: one branch for each grid size."""
+
+    def __init__(
+        self, in_channels: int, channels: int, pool_scales: Sequence[int], *, align_corners: bool
+    ) -> None:
+        super().__init__(
+            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(in_channels, channels, 1))
+            for scale in pool_scales
+        )
+        self.align_corners = align_corners
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, in_channels, h, w) -> a (N, channels, h, w) for each grid size."""
+        size_hw = (x.shape[2], x.shape[3])
+        return [resize(branch(x), size_hw, align_corners=self.align_corners) for branch in self]
+
+
+class PSPHead(DecodeHead):
+    """The last stage's features and their pyramid, fused by a 3x3 convolution."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        pool_scales: Sequence[int],
+        channels: int,
+        num_classes: int,
+        dropout: float,
+        align_corners: bool,
+    ) -> None:
+        super().__init__(
+            channels=channels,
+            num_classes=num_classes,
+            dropout=dropout,
+            align_corners=align_corners,
+        )
+        self.psp_modules = PyramidPooling(
+            in_channels, channels, pool_scales, align_corners=align_corners
+        )
+        self.bottleneck = ConvModule(in_channels + len(pool_scales) * channels, channels, 3)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
+        x = features[-1]
+        return self.classify(self.bottleneck(torch.cat([x, *self.psp_modules(x)], dim=1)))
+
+
+def build_pspnet(
+    *,
+    num_classes: int,
+    depth: int,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    channels: int,
+    pool_scales: Sequence[int],
+    dropout: float,
+    auxiliary_channels: int,
+    align_corners: bool,
+    base_channels: int = 64,
+) -> EncoderDecoder:
+    """Return a PSPNet on a ResNet; see `ResNetV1c`, `PSPHead` and `FCNHead` for the options."""
+    backbone = ResNetV1c(
+        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
+    )
+    head = PSPHead(
+        backbone.out_channels[-1],
+        pool_scales=pool_scales,
+        channels=channels,
+        num_classes=num_classes,
+        dropout=dropout,
+        align_corners=align_corners,
+    )
+    auxiliary_head = build_auxiliary_head(
+        backbone.out_channels,
+        channels=auxiliary_channels,
+        num_classes=num_classes,
+        dropout=dropout,
+        align_corners=align_corners,
+    )
+    return EncoderDecoder(backbone, head, auxiliary_head)

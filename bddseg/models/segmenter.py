@@ -1,0 +1,83 @@
+"""From network to label maps: whole images or sliding crops, upsampling, argmax."""
+
+from collections.abc import Iterator
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from bddseg.models.architectures import Network
+from bddseg.models.layers import resize
+
+SizeHW = tuple[int, int]
+
+
+class Segmenter(nn.Module):
+    """A network with its test mode.
+
+    Args:
+        network: images to logits of any size.
+        mode: "whole" runs the network once; "slide" on overlapping crops, whose logits are
+            averaged where they overlap. The last crop of a row or column is shifted back to end at
+            the border, and an image smaller than a crop is one crop.
+        crop_hw: size of a crop in pixels, for "slide".
+        stride_hw: step from crop to crop in pixels, for "slide".
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mode: Literal["whole", "slide"] = "whole",
+        crop_hw: SizeHW | None = None,
+        stride_hw: SizeHW | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.mode = mode
+        self.crop_hw = crop_hw
+        self.stride_hw = stride_hw
+
+    @property
+    def align_corners(self) -> bool:
+        """How logits are interpolated."""
+        return cast(Network, self.network).align_corners
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), float, normalised -> logits (N, K, H, W)."""
+        return self._slide(images) if self.mode == "slide" else self._run(images)
+
+    def label(self, images: Tensor, size_hw: SizeHW) -> Tensor:
+        """Return labels (N, *size_hw), uint8, of images (N, 3, H, W).
+
+        As in the reference, logits are interpolated twice: to the image's size, then to `size_hw`.
+        """
+        logits = resize(self(images), size_hw, align_corners=self.align_corners)
+        return logits.argmax(dim=1).to(torch.uint8)
+
+    def _run(self, images: Tensor) -> Tensor:
+        size_hw = (images.shape[2], images.shape[3])
+        return resize(self.network(images), size_hw, align_corners=self.align_corners)
+
+    def _slide(self, images: Tensor) -> Tensor:
+        assert self.crop_hw is not None and self.stride_hw is not None
+        height, width = images.shape[2:]
+        total: Tensor | None = None
+        count = images.new_zeros((1, 1, height, width))
+        for rows in _windows(height, self.crop_hw[0], self.stride_hw[0]):
+            for columns in _windows(width, self.crop_hw[1], self.stride_hw[1]):
+                logits = self._run(images[:, :, rows, columns])
+                if total is None:
+                    total = logits.new_zeros((*logits.shape[:2], height, width))
+                total[:, :, rows, columns] += logits
+                count[:, :, rows, columns] += 1
+        assert total is not None
+        return total / count
+
+
+def _windows(length: int, crop: int, stride: int) -> Iterator[slice]:
+    """Yield the crops along one axis: the last one ends at the border."""
+    steps = max(length - crop + stride - 1, 0) // stride + 1
+    for step in range(steps):
+        end = min(step * stride + crop, length)
+        yield slice(max(end - crop, 0), end)

@@ -1,0 +1,1 @@
+"""The zoo: published models as data."""
