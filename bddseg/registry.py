@@ -57,6 +57,10 @@ class Registry(Generic[T]):
                 f"Update or remove that package: pip uninstall {get_package(point)}",
             ) from error
 
+    def get_package(self, name: str) -> str:
+        """Return the package that brings the object of that name."""
+        return get_package(self._choose(name))
+
     def _choose(self, name: str) -> EntryPoint:
         offers = self._find_ours(name) or self._offers[name]
         if len(offers) == 1:

@@ -55,7 +55,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _configure(
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,

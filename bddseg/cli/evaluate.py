@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bddseg.cli.console import show, show_json, show_note, track
-from bddseg.cli.options import AsJson, TaskOption, Workers, count_cores
+from bddseg.cli.options import ALL_CORES, AsJson, TaskName, Workers
 from bddseg.files import write_atomically
-from bddseg.tasks import TASKS
+from bddseg.tasks import get_task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,12 +24,12 @@ def evaluate(
     result: Annotated[
         Path, typer.Option("--result", "-r", help="Folder of masks to score.", show_default=False)
     ],
-    task: TaskOption = TASKS["drivable"],
+    task: TaskName = "drivable",
     out_file: Annotated[
         Path | None,
         typer.Option(help="Also write the score as the official tool does (JSON)."),
     ] = None,
-    workers: Workers = count_cores(),
+    workers: Workers = ALL_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Score masks exactly as the official BDD100K evaluator does.
@@ -39,7 +39,7 @@ def evaluate(
     """
     from bddseg.metrics.evaluation import evaluate as run_evaluation
 
-    evaluation = run_evaluation(truth, result, task, workers=workers, track=track)
+    evaluation = run_evaluation(truth, result, get_task(task), workers=workers, track=track)
     if out_file is not None:
         official = json.dumps(evaluation.score.to_official(), indent=2)
         write_atomically(out_file, official.encode())

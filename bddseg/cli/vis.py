@@ -7,26 +7,24 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.console import show, show_note, track
-from bddseg.cli.options import Out, TaskOption, Workers, count_cores
+from bddseg.cli.options import ALL_CORES, Out, TaskName, Workers
 from bddseg.errors import BddsegError
-from bddseg.tasks import TASKS
+from bddseg.tasks import get_task
 
 app = typer.Typer(help="Pictures of masks: colormaps and overlays.", no_args_is_help=True)
 
 
 @app.command()
 def colorize(
-    masks: Annotated[
-        Path, typer.Option("--in", "-i", help="Folder of masks.", show_default=False)
-    ],
+    masks: Annotated[Path, typer.Option("--in", "-i", help="Folder of masks.", show_default=False)],
     out: Out,
-    task: TaskOption = TASKS["drivable"],
-    workers: Workers = count_cores(),
+    task: TaskName = "drivable",
+    workers: Workers = ALL_CORES,
 ) -> None:
     """Write each mask in its task's colours: a palette PNG with the same pixels."""
     from bddseg.vis.colorize import colorize_masks
 
-    outcome = colorize_masks(masks, out, task, workers=workers, track=track)
+    outcome = colorize_masks(masks, out, get_task(task), workers=workers, track=track)
     show(f"{outcome.drawn} colormaps written to {out}.")
     _report(outcome.failures)
 
@@ -42,20 +40,20 @@ def overlay(
         typer.Option("--color", "-c", help="Folder of masks or colormaps.", show_default=False),
     ],
     out: Out,
-    task: TaskOption = TASKS["drivable"],
+    task: TaskName = "drivable",
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="Only the first N frames.")
     ] = None,
     alpha: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the colours in the blend.")
     ] = 0.5,
-    workers: Workers = count_cores(),
+    workers: Workers = ALL_CORES,
 ) -> None:
     """Blend masks onto their frames, paired by name; the background stays untouched."""
     from bddseg.vis.overlay import overlay_frames
 
     outcome = overlay_frames(
-        frames, masks, out, task, alpha=alpha, limit=limit, workers=workers, track=track
+        frames, masks, out, get_task(task), alpha=alpha, limit=limit, workers=workers, track=track
     )
     show(f"{outcome.drawn} overlays written to {out}.")
     if outcome.unpaired:

@@ -151,7 +151,6 @@ def _flatten(content: dict[str, object], prefix: str = "") -> list[tuple[str, st
         if isinstance(value, dict):
             rows += _flatten(value, f"{prefix}{key}.")
         elif value not in (None, "", [], ()):
-            listed = isinstance(value, list | tuple)
-            text = ", ".join(map(str, value)) if listed else str(value)  # type: ignore[arg-type]
-            rows.append((prefix + key, text))
+            items = value if isinstance(value, list | tuple) else [value]
+            rows.append((prefix + key, ", ".join(str(item) for item in items)))
     return rows

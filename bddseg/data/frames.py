@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bddseg.errors import BddsegError
-from bddseg.files import list_files
+from bddseg.files import list_files, write_atomically
 
 Frame = npt.NDArray[np.uint8]
 
@@ -47,6 +47,17 @@ def read_frame(path: Path) -> Frame:
     if image is None:
         raise BddsegError(f"{path} is no image that can be decoded ({data.size} bytes).")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def write_jpeg(path: Path, frame: Frame, *, quality: int = 95) -> None:
+    """Write an RGB image, (H, W, 3), uint8, as JPEG; the file is whole or absent.
+
+    Raises:
+        BddsegError: the file cannot be written.
+    """
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    write_atomically(path, data.tobytes())
 
 
 def find_frames(source: str, *, exclude: Path | None = None) -> list[FrameFile]:
@@ -90,7 +101,7 @@ def _find_in_folder(folder: Path, exclude: Path | None) -> list[FrameFile]:
 
 
 def _match_pattern(pattern: str, exclude: Path | None) -> list[FrameFile]:
-    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
+    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
     paths = [path for path in matches if path.is_file() and is_frame(path)]
     parts = Path(pattern).parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))

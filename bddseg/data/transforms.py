@@ -27,9 +27,10 @@ def prepare_frame(
     """
     height, width = frame.shape[:2]
     target_hw = fit_size((height, width), size_hw) if keep_ratio else size_hw
-    image = frame.astype(np.float32)
+    image: npt.NDArray[np.float32] = frame.astype(np.float32)
     if target_hw != (height, width):
-        image = cv2.resize(image, target_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(image, target_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        image = resized.astype(np.float32, copy=False)
     image -= np.asarray(mean_rgb, np.float32)
     image *= 1 / np.asarray(std_rgb, np.float32)
     return np.ascontiguousarray(image.transpose(2, 0, 1))

@@ -81,9 +81,7 @@ def load_model(model: str | Entry, *, weights: Path | None = None, device: str =
     )
     load_weights(network, path)
     test = entry.test
-    segmenter = Segmenter(
-        network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw
-    )
+    segmenter = Segmenter(network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw)
     _log.info("%s on %s with %s", entry.name, target, path)
     return Model(entry, segmenter, target)
 

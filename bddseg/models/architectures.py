@@ -14,11 +14,12 @@ class Network(Protocol):
     """What a network offers; it is also an `nn.Module`.
 
     Attributes:
-        align_corners: how its logits are to be interpolated (see `torch.nn.functional.interpolate`).
+        align_corners: how its logits are to be interpolated, as `interpolate` of torch means it.
     """
 
     @property
-    def align_corners(self) -> bool: ...
+    def align_corners(self) -> bool:  # noqa: D102
+        ...
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W), float, normalised -> logits (N, K, h, w) of any size."""

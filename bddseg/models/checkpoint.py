@@ -24,7 +24,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     on every name, is dropped.
 
     Raises:
-        BddsegError: the file is missing, damaged, no checkpoint, or needs code to be run to be read.
+        BddsegError: the file is missing, damaged or no checkpoint, or reading it would run code.
     """
     if not path.is_file():
         raise BddsegError(f"There is no weights file {path}.", "Check the path after --weights.")

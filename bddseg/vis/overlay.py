@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bddseg.data.frames import Frame, FrameFile, find_frames, read_frame
+from bddseg.data.frames import Frame, FrameFile, find_frames, read_frame, write_jpeg
 from bddseg.data.masks import list_masks
 from bddseg.errors import BddsegError
-from bddseg.files import write_atomically
 from bddseg.progress import Track, map_in_threads, track_silently
 from bddseg.tasks import Task
-
-_JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +126,4 @@ def _place_masks(masks: Path) -> dict[str, Path]:
 def _draw_pair(pair: tuple[FrameFile, Path], *, out: Path, task: Task, alpha: float) -> None:
     frame, mask = pair
     overlay = overlay_colors(read_frame(frame.path), read_colors(mask, task), alpha)
-    bgr = cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    write_atomically(out / f"{frame.name}.jpg", data.tobytes())
+    write_jpeg(out / f"{frame.name}.jpg", overlay)

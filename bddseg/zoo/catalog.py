@@ -95,9 +95,10 @@ def list_entries() -> tuple[Entry, ...]:
 def _read_catalogs() -> Iterator[Entry]:
     for name in CATALOGS.list_names():
         try:
-            yield from read_catalog(CATALOGS.load(name))
+            yield from read_catalog(Path(CATALOGS.load(name)))
         except BddsegError as error:
-            warnings.warn(f"{error} {error.hint}", BddsegWarning, stacklevel=3)
+            message = f"The catalog of package {CATALOGS.get_package(name)} is left out. {error}"
+            warnings.warn(message, BddsegWarning, stacklevel=3)
 
 
 def find_entry(model: str) -> Entry:

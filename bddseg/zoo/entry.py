@@ -21,7 +21,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A TOML table: unknown keys are errors."""
 
 
-class Preprocessing(_Table, kw_only=True):
+class Preprocessing(_Table, frozen=True, kw_only=True):
     """How a frame becomes the network's input.
 
     Attributes:
@@ -39,7 +39,7 @@ class Preprocessing(_Table, kw_only=True):
     std_rgb: Rgb
 
 
-class Test(_Table, kw_only=True):
+class Test(_Table, frozen=True, kw_only=True):
     """How the network is applied: to the whole input, or to crops that slide over it."""
 
     mode: Literal["whole", "slide"] = "whole"
@@ -52,7 +52,7 @@ class Test(_Table, kw_only=True):
             raise ValueError("mode 'slide' needs crop_hw and stride_hw")
 
 
-class Weights(_Table, kw_only=True):
+class Weights(_Table, frozen=True, kw_only=True):
     """Where the checkpoint is: addresses in order of preference, or a file beside the TOML."""
 
     urls: list[str] = []
@@ -61,7 +61,7 @@ class Weights(_Table, kw_only=True):
     md5_url: str | None = None
 
 
-class Paper(_Table, kw_only=True):
+class Paper(_Table, frozen=True, kw_only=True):
     """The publication behind the architecture."""
 
     title: str
@@ -70,7 +70,7 @@ class Paper(_Table, kw_only=True):
     code_url: str = ""
 
 
-class Training(_Table, kw_only=True):
+class Training(_Table, frozen=True, kw_only=True):
     """How the weights were trained, as published."""
 
     backbone: str
@@ -78,14 +78,14 @@ class Training(_Table, kw_only=True):
     crop_hw: SizeHW
 
 
-class Scores(_Table, kw_only=True):
+class Scores(_Table, frozen=True, kw_only=True):
     """Published mean IoU, in percent."""
 
     miou_val: float
     miou_test: float
 
 
-class Links(_Table, kw_only=True):
+class Links(_Table, frozen=True, kw_only=True):
     """Other published files of the model."""
 
     config: str = ""
@@ -95,7 +95,7 @@ class Links(_Table, kw_only=True):
     visuals: str = ""
 
 
-class Entry(_Table, kw_only=True):
+class Entry(_Table, frozen=True, kw_only=True):
     """One row of the zoo, whole: everything needed to run the model and to cite it.
 
     Attributes:

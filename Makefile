@@ -1,0 +1,47 @@
+# Everything runs in .venv, which these targets make; nothing else on the system is changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+MANIFESTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: help demo test check clean
+
+help: ## Show the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/run.stamp ## Install, then render scenes, segment, score and draw them.
+	@echo "== bddseg demo"
+	$(BIN)/bddseg demo -o demo-output
+
+test: $(VENV)/dev.stamp ## Install, then run all tests that need no GPU.
+	@echo "== tests"
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: $(VENV)/dev.stamp ## Install, then check format, style, types and import contracts.
+	@echo "== format and style"
+	$(BIN)/ruff format --check bddseg plugins tests
+	$(BIN)/ruff check bddseg plugins tests
+	@echo "== types"
+	$(BIN)/mypy
+	@echo "== import contracts"
+	$(BIN)/lint-imports
+
+clean: ## Remove .venv and the demo's output.
+	rm -rf $(VENV) demo-output
+
+$(BIN)/python:
+	@echo "== making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "bddseg needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
+	@echo "== installing bddseg (torch is large: this can take minutes)"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	@echo "== installing the tools, the official evaluator and the plugins"
+	$(PIP) --editable '.[bdd100k,check,test]' --editable plugins/bddseg-twinlitenet
+	@touch $@

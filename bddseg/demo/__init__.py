@@ -1,0 +1,1 @@
+"""The demo: rendered scenes, and a small network that was trained on others like them."""

@@ -1,0 +1,261 @@
+"""TwinLiteNet: one light encoder, a decoder for the drivable area and one for lane lines.
+
+Che et al., TwinLiteNet: An Efficient and Lightweight Model for Driveable Area and Lane
+Segmentation in Self-Driving Cars, 2023 (arXiv 2307.10705). The encoder is ESPNet's (Mehta et al.,
+arXiv 1803.06815), followed by the two attention modules of DANet (Fu et al., arXiv 1809.02983).
+Parameter names are those of the published checkpoint.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bddseg.errors import BddsegError
+
+# Of every batch normalisation in the network.
+_EPSILON = 1e-3
+_DILATIONS = (1, 2, 4, 8, 16)
+
+
+class Conv(nn.Module):
+    """A convolution without bias that keeps the size at stride 1."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, d: int = 1
+    ) -> None:
+        super().__init__()
+        padding = d * (kernel_size // 2)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, dilation=d, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, h / stride, w / stride)."""
+        out: Tensor = self.conv(x)
+        return out
+
+
+class NormAct(nn.Module):
+    """Batch normalisation and PReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(channels, eps=_EPSILON)
+        self.act = nn.PReLU(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> the same shape."""
+        out: Tensor = self.act(self.bn(x))
+        return out
+
+
+class ConvNormAct(NormAct):
+    """Convolution, batch normalisation, PReLU."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    ) -> None:
+        super().__init__(out_channels)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, h / stride, w / stride)."""
+        return super().forward(self.conv(x))
+
+
+class Upsample(NormAct):
+    """Transposed convolution that doubles the size, batch normalisation, PReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(out_channels)
+        self.deconv = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, 2h, 2w)."""
+        return super().forward(self.deconv(x))
+
+
+class DilatedPyramid(nn.Module):
+    """ESP: reduce, convolve at five dilations, and concatenate running sums of the results.
+
+    The sums keep the grid of large dilations from showing (Mehta et al., section 3.2).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel_size: int, stride: int
+    ) -> None:
+        super().__init__()
+        width = out_channels // len(_DILATIONS)
+        first = out_channels - (len(_DILATIONS) - 1) * width
+        self.c1 = Conv(in_channels, width, kernel_size, stride)
+        for dilation in _DILATIONS:
+            branch = Conv(width, first if dilation == 1 else width, 3, d=dilation)
+            self.add_module(f"d{dilation}", branch)
+
+    def pyramid(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, h / stride, w / stride)."""
+        reduced = self.c1(x)
+        first, *rest = (self.get_submodule(f"d{dilation}")(reduced) for dilation in _DILATIONS)
+        sums = [rest[0]]
+        for branch in rest[1:]:
+            sums.append(sums[-1] + branch)
+        return torch.cat([first, *sums], dim=1)
+
+
+class Downsample(DilatedPyramid):
+    """A dilated pyramid at stride 2."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, stride=2)
+        self.bn = nn.BatchNorm2d(out_channels, eps=_EPSILON)
+        self.act = nn.PReLU(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, h / 2, w / 2)."""
+        out: Tensor = self.act(self.bn(self.pyramid(x)))
+        return out
+
+
+class ResidualPyramid(DilatedPyramid):
+    """A dilated pyramid with a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, kernel_size=1, stride=1)
+        self.bn = NormAct(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> the same shape."""
+        out: Tensor = self.bn(x + self.pyramid(x))
+        return out
+
+
+class PositionAttention(nn.Module):
+    """Every position gathers from all others, weighted by similarity (Fu et al., section 3.2)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query_conv = nn.Conv2d(channels, channels // 8, 1)
+        self.key_conv = nn.Conv2d(channels, channels // 8, 1)
+        self.value_conv = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> the same shape."""
+        query, key, value = (
+            conv(x).flatten(2).transpose(1, 2)
+            for conv in (self.query_conv, self.key_conv, self.value_conv)
+        )
+        # The fused attention never holds the (h w) x (h w) matrix. Energies are not scaled.
+        gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return self.gamma * gathered.transpose(1, 2).reshape(x.shape) + x
+
+
+class ChannelAttention(nn.Module):
+    """Every channel gathers from all others, most from the least alike (Fu et al., section 3.3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> the same shape."""
+        flat = x.flatten(2)
+        energy = flat @ flat.transpose(1, 2)
+        attention = (energy.amax(dim=-1, keepdim=True) - energy).softmax(dim=-1)
+        return self.gamma * (attention @ flat).reshape(x.shape) + x
+
+
+class Encoder(nn.Module):
+    """ESPNet-C with dual attention: images to features at an eighth of their size."""
+
+    def __init__(self, level2_blocks: int, level3_blocks: int) -> None:
+        super().__init__()
+        self.level1 = ConvNormAct(3, 16, 3, stride=2)
+        self.b1 = ConvNormAct(16 + 3, 19, 3)
+        self.level2_0 = Downsample(19, 64)
+        self.level2 = nn.ModuleList(ResidualPyramid(64) for _ in range(level2_blocks))
+        self.b2 = ConvNormAct(128 + 3, 131, 3)
+        self.level3_0 = Downsample(131, 128)
+        self.level3 = nn.ModuleList(ResidualPyramid(128) for _ in range(level3_blocks))
+        self.b3 = ConvNormAct(256, 32, 3)
+        self.sa = PositionAttention(32)
+        self.sc = ChannelAttention()
+        self.conv_sa = ConvNormAct(32, 32, 3)
+        self.conv_sc = ConvNormAct(32, 32, 3)
+        self.classifier = ConvNormAct(32, 32, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 32, H / 8, W / 8)."""
+        half = _halve(images)
+        quarter = _halve(half)
+        level1 = self.b1(torch.cat([self.level1(images), half], dim=1))
+        level2_0 = self.level2_0(level1)
+        level2 = level2_0
+        for block in self.level2:
+            level2 = block(level2)
+        level2 = self.b2(torch.cat([level2, level2_0, quarter], dim=1))
+        level3_0 = self.level3_0(level2)
+        level3 = level3_0
+        for block in self.level3:
+            level3 = block(level3)
+        features = self.b3(torch.cat([level3_0, level3], dim=1))
+        attended = self.conv_sa(self.sa(features)) + self.conv_sc(self.sc(features))
+        out: Tensor = self.classifier(attended)
+        return out
+
+
+class TwinLiteNet(nn.Module):
+    """The encoder and its two decoders; masks come from the drivable one.
+
+    Args:
+        level2_blocks: residual pyramids at a quarter of the image's size.
+        level3_blocks: residual pyramids at an eighth of it.
+    """
+
+    align_corners = False
+
+    def __init__(self, level2_blocks: int, level3_blocks: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(level2_blocks, level3_blocks)
+        self.up_1_1 = Upsample(32, 16)
+        self.up_2_1 = Upsample(16, 8)
+        self.up_1_2 = Upsample(32, 16)
+        self.up_2_2 = Upsample(16, 8)
+        self.classifier_1 = Upsample(8, 2)
+        self.classifier_2 = Upsample(8, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), pixels 0 to 1 -> logits (N, 2, H, W): drivable, background.
+
+        H and W are multiples of 8. The published network has the background first; the task has
+        it last.
+        """
+        drivable = self.classifier_1(self.up_2_1(self.up_1_1(self.encoder(images))))
+        return drivable.flip(1)
+
+    def forward_heads(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, 3, H, W) -> the published outputs (N, 2, H, W): drivable area, lane lines."""
+        features = self.encoder(images)
+        drivable = self.classifier_1(self.up_2_1(self.up_1_1(features)))
+        lanes = self.classifier_2(self.up_2_2(self.up_1_2(features)))
+        return drivable, lanes
+
+
+def _halve(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, 3, stride=2, padding=1)
+
+
+def build_twinlitenet(*, num_classes: int, level2_blocks: int, level3_blocks: int) -> TwinLiteNet:
+    """Return a TwinLiteNet; it has two classes, background and drivable, and no other number.
+
+    Raises:
+        BddsegError: `num_classes` is not 2.
+    """
+    if num_classes != 2:
+        raise BddsegError(
+            f"TwinLiteNet has 2 classes, not {num_classes}.",
+            'Use it with task = "drivable_binary".',
+        )
+    return TwinLiteNet(level2_blocks, level3_blocks)

@@ -1,0 +1,90 @@
+"""What several tests use."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ENTRY = """
+name = "tiny"
+title = "PSPNet"
+task = "drivable"
+architecture = "pspnet"
+
+[options]
+depth = 18
+base_channels = 4
+strides = [1, 2, 1, 1]
+dilations = [1, 1, 2, 4]
+channels = 8
+pool_scales = [1, 2]
+dropout = 0.1
+auxiliary_channels = 0
+align_corners = false
+
+[preprocessing]
+size_hw = [64, 96]
+mean_rgb = [123.675, 116.28, 103.53]
+std_rgb = [58.395, 57.12, 57.375]
+
+[weights]
+file = "tiny.pth"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test sees or fills the user's cache."""
+    monkeypatch.setenv("BDDSEG_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """The TOML of a small model, with weights beside it."""
+    import torch
+
+    from bddseg.models.architectures import build_network
+    from bddseg.zoo.entry import read_entry
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    path = folder / "tiny.toml"
+    path.write_text(ENTRY)
+    entry = read_entry(path)
+    torch.manual_seed(0)
+    network = build_network(entry.architecture, num_classes=3, options=entry.options)
+    torch.save(network.state_dict(), folder / "tiny.pth")
+    return path
+
+
+@pytest.fixture
+def frames(tmp_path) -> Path:
+    """A folder of five frames of several sizes, two levels deep."""
+    folder = tmp_path / "frames"
+    rng = np.random.default_rng(0)
+    sizes = {"a.jpg": (72, 128), "b.png": (128, 72), "night/c.jpg": (97, 161)}
+    sizes |= {"night/rain/d.JPG": (50, 50), "night/rain/e.bmp": (64, 96)}
+    for name, (height, width) in sizes.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
+        cv2.imwrite(str(path), cv2.resize(small, (width, height)))
+    return folder
+
+
+@pytest.fixture
+def run(capfd):
+    """Run the command line in this process: returns (exit code, stdout, stderr)."""
+    from bddseg.cli.app import app
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        try:
+            code = app([str(argument) for argument in arguments], standalone_mode=True)
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capfd.readouterr()
+        return int(code or 0), out, err
+
+    return run

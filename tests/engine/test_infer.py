@@ -1,0 +1,172 @@
+"""`bddseg infer`, as a user runs it."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from bddseg.data.frames import read_frame
+from bddseg.data.masks import read_mask
+from bddseg.engine.model import load_model
+from bddseg.engine.pipeline import Clock
+
+MASKS = ["a.png", "b.png", "night/c.png", "night/rain/d.png", "night/rain/e.png"]
+
+
+def list_files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def spread_classes(weights):
+    """Give the model's classes stronger and opposed reasons, so that masks hold several."""
+    state = torch.load(weights, weights_only=True)
+    generator = torch.Generator().manual_seed(3)
+    state["decode_head.conv_seg.weight"].normal_(0, 10, generator=generator)
+    state["decode_head.conv_seg.bias"].zero_()
+    torch.save(state, weights)
+
+
+def test_every_frame_gets_a_mask_of_its_own_size(run, tiny, frames, tmp_path):
+    code, out, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--device", "cpu")
+    assert code == 0, err
+    assert "5 of 5 masks written" in out
+    assert list_files(tmp_path / "out") == [*MASKS, "run.json"]
+    for name in MASKS:
+        (frame,) = frames.glob(name.replace(".png", ".*"))
+        labels = read_mask(tmp_path / "out" / name)
+        assert labels.shape == read_frame(frame).shape[:2]
+        assert set(np.unique(labels)) <= {0, 1, 2}
+
+
+def test_a_mask_is_what_the_model_says(run, tiny, frames, tmp_path):
+    spread_classes(tiny.with_name("tiny.pth"))
+    run("infer", tiny, frames, "-o", tmp_path / "out")
+    expected = load_model(str(tiny))(read_frame(frames / "night" / "c.jpg"))
+    assert len(np.unique(expected)) > 1
+    assert np.array_equal(read_mask(tmp_path / "out" / "night" / "c.png"), expected)
+
+
+def test_the_record_says_how_the_masks_were_made(run, tiny, frames, tmp_path):
+    code, out, _ = run("infer", tiny, frames, "-o", tmp_path / "out", "--limit", "3", "--json")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    weights = tiny.with_name("tiny.pth")
+    assert code == 0
+    assert json.loads(out)["done"] == record["done"] == record["frames"] == 3
+    assert record["status"] == "finished"
+    assert (record["model"], record["task"]) == ("tiny", "drivable")
+    assert record["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert record["arguments"]["source"] == str(frames)
+    assert record["arguments"]["limit"] == 3
+    assert record["versions"]["torch"] == torch.__version__
+    stages = {"load", "run", "read", "prepare", "network", "write"}
+    assert set(record["seconds"]) == stages
+
+
+def test_broken_frames_are_named_counted_and_stop_nothing(run, tiny, frames, tmp_path):
+    (frames / "night" / "broken.jpg").write_text("no image")
+    (frames / "empty.png").touch()
+    code, out, err = run("infer", tiny, frames, "-o", tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert code == 1
+    assert "5 of 7 masks written" in out
+    assert "2 failed" in out
+    assert "broken.jpg is no image" in err
+    assert list_files(tmp_path / "out") == [*MASKS, "run.json"]
+    named = [failure["frame"] for failure in record["failures"]]
+    assert named == [str(frames / "empty.png"), str(frames / "night" / "broken.jpg")]
+
+
+def test_weights_can_be_given(run, tiny, frames, tmp_path):
+    other = torch.load(tiny.with_name("tiny.pth"), weights_only=True)
+    other = {"state_dict": {name: tensor * 0 for name, tensor in other.items()}, "meta": {}}
+    torch.save(other, tmp_path / "zero.pth")
+    tiny.with_name("tiny.pth").unlink()
+    out = tmp_path / "out"
+    code, _, _ = run("infer", tiny, frames, "-o", out, "--weights", tmp_path / "zero.pth")
+    assert code == 0
+    assert set(np.unique(read_mask(out / "a.png"))) == {0}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "nonsense"}, "no model named 'nonsense'. The nearest:"),
+        ({"model": "none.toml"}, "Cannot read none.toml: No such file"),
+        ({"source": "none"}, "none does not exist"),
+        ({"--weights": "none.pth"}, "no weights file none.pth"),
+        ({"--device": "cuda:99"}, "'cuda:99' is not available"),
+        ({"--device": "abacus"}, "'abacus' is no device"),
+        ({"model": "dnl_r50-d8_512x1024_40k"}, "dnl_r50-d8_512x1024_40k_drivable_bdd100k.pth"),
+    ],
+)
+def test_each_mistake_gets_one_message_and_a_next_step(run, tiny, frames, tmp_path, change, said):
+    arguments = {"model": tiny, "source": frames} | change
+    options = [word for key in change if key[0] == "-" for word in (key, change[key])]
+    out = tmp_path / "out"
+    code, stdout, err = run("infer", arguments["model"], arguments["source"], "-o", out, *options)
+    assert (code, stdout) == (1, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 2
+    assert not out.exists()
+
+
+def test_weights_of_another_architecture_are_refused(run, tiny, frames, tmp_path):
+    torch.save({"decode_head.other": torch.zeros(2)}, tiny.with_name("tiny.pth"))
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out")
+    assert code == 1
+    assert "holds weights of another architecture" in err
+    assert "missing: backbone.stem.0.weight" in err
+
+
+def test_an_output_that_cannot_be_written_ends_the_run(run, tiny, frames, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "file")
+    assert code == 1
+    assert "Cannot write" in err
+    assert "Choose another output with -o" in err
+
+
+def test_a_frame_is_never_overwritten_by_its_mask(run, tiny, frames):
+    before = (frames / "b.png").read_bytes()
+    code, _, err = run("infer", tiny, frames / "b.png", "-o", frames)
+    assert code == 1
+    assert "would take the frame's own place" in err
+    assert (frames / "b.png").read_bytes() == before
+
+
+def test_an_entry_with_an_unknown_key_is_named(run, tiny, frames, tmp_path):
+    tiny.write_text(tiny.read_text() + "\n[preprocesing]\n")
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out")
+    assert code == 1
+    assert "tiny.toml" in err
+    assert "preprocesing" in err
+
+
+def test_an_interrupted_run_leaves_whole_masks_and_says_so(tiny, frames, tmp_path):
+    from bddseg.engine.job import Job
+    from bddseg.engine.pipeline import run_job
+    from bddseg.zoo.entry import read_entry
+
+    def interrupt(items, description):
+        yield from items[:2]
+        raise KeyboardInterrupt
+
+    entry = read_entry(tiny)
+    weights = tiny.with_name("tiny.pth")
+    job = Job(entry=entry, weights=weights, source=str(frames), out=tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, track=interrupt)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (record["status"], record["done"]) == ("interrupted", 2)
+    assert list_files(tmp_path / "out") == [*MASKS[:2], "run.json"]
+
+
+def test_the_clock_adds_up():
+    clock = Clock()
+    for _ in range(3):
+        with clock.time("nothing"):
+            pass
+    assert 0 <= clock.seconds["nothing"] < 1
