@@ -1,7 +1,5 @@
 """The picture being painted: the frame, and what surface every pixel of it shows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .road import Colour, Floats, Surface, View
-from .weather import Image, Light, Weather
+from bddseg.demo.road import Colour, Floats, Surface, View
+from bddseg.demo.weather import Image, Light, Weather
 
 SUBPIXEL_BITS = 4  # polygons are drawn at 1/16 of a pixel
 SUBPIXELS = 1 << SUBPIXEL_BITS

@@ -1,15 +1,13 @@
 """Drawing the road at random: cross-section, alignment, colours and paint."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .road import FAR, Band, Camera, Colour, Floats, Road, Surface
-from .surface import Line, Mark
+from bddseg.demo.road import FAR, Band, Camera, Colour, Floats, Road, Surface
+from bddseg.demo.surface import Line, Mark
 
 WORLD_EDGE = 2000.0  # metres; wider than any view
 WHITE: Colour = (232, 232, 226)
@@ -92,7 +90,7 @@ def draw_layout(rng: np.random.Generator) -> Layout:
 
 
 def lay_oncoming(
-    rng: np.random.Generator, strips: Strips, paint: Painter, count: int, divided: bool
+    rng: np.random.Generator, strips: Strips, paint: "Painter", count: int, divided: bool
 ) -> None:
     """Lay the separation and the lanes of the other direction."""
     if divided:

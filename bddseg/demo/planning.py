@@ -3,13 +3,11 @@
 Everything is in world or relative units, so that a plan can be rendered at any size.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import (
+from bddseg.demo.layout import (
     Layout,
     draw_camera,
     draw_colours,
@@ -21,13 +19,13 @@ from .layout import (
     mix,
     vary,
 )
-from .road import FAR, Camera, Colour, Floats, Road, Surface
-from .roadside import Thing, cast_shades, draw_surroundings
-from .scenery import Backdrop
-from .surface import Pavement
-from .traffic import PAINTS, block_lanes, draw_traffic
-from .vehicles import Car
-from .weather import Lens, Streaks, Weather
+from bddseg.demo.road import FAR, Camera, Colour, Floats, Road, Surface
+from bddseg.demo.roadside import Thing, cast_shades, draw_surroundings
+from bddseg.demo.scenery import Backdrop
+from bddseg.demo.surface import Pavement
+from bddseg.demo.traffic import PAINTS, block_lanes, draw_traffic
+from bddseg.demo.vehicles import Car
+from bddseg.demo.weather import Lens, Streaks, Weather
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ Along the road a point is given by its offset ``s`` (metres right of the middle 
 and its distance ``z`` (metres ahead of the camera).
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,18 +1,16 @@
 """Drawing what stands beside the road at random, and the shadows and light it casts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from .layout import Layout, vary
-from .road import FAR, NEAR, Band, Colour, Surface
-from .scenery import SIGNALS, Building, Gantry, Post, Tree, Wall
-from .surface import Shade
-from .vehicles import MODELS, Car
-from .weather import Weather
+from bddseg.demo.layout import Layout, vary
+from bddseg.demo.road import FAR, NEAR, Band, Colour, Surface
+from bddseg.demo.scenery import SIGNALS, Building, Gantry, Post, Tree, Wall
+from bddseg.demo.surface import Shade
+from bddseg.demo.vehicles import MODELS, Car
+from bddseg.demo.weather import Weather
 
 Thing = Building | Tree | Post | Wall | Gantry
 SIGNS: tuple[Colour, ...] = ((196, 40, 36), (226, 226, 222), (40, 84, 168), (230, 190, 50))

@@ -1,17 +1,15 @@
 """What stands beside the road and behind it: buildings, trees, poles, barriers, sky."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Brush, Canvas
-from .road import Colour, Floats, View
-from .vehicles import cut_face, shade
-from .weather import Image, Weather
+from bddseg.demo.canvas import Brush, Canvas
+from bddseg.demo.road import Colour, Floats, View
+from bddseg.demo.vehicles import cut_face, shade
+from bddseg.demo.weather import Image, Weather
 
 STEEL: Colour = (118, 122, 124)
 LAMP: Colour = (255, 226, 170)

@@ -1,18 +1,16 @@
 """Deterministic rendered driving scenes with exact drivable-area truth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
-from .canvas import Canvas
-from .planning import Bonnet, Plan, draw_plan
-from .road import Surface, View
-from .scenery import paint_backdrop
-from .surface import is_paved, map_surface, paint_ground
-from .vehicles import shade
-from .weather import Image, draw_rain, draw_reflections, expose
+from bddseg.demo.canvas import Canvas
+from bddseg.demo.planning import Bonnet, Plan, draw_plan
+from bddseg.demo.road import Surface, View
+from bddseg.demo.scenery import paint_backdrop
+from bddseg.demo.surface import is_paved, map_surface, paint_ground
+from bddseg.demo.vehicles import shade
+from bddseg.demo.weather import Image, draw_rain, draw_reflections, expose
 
 
 @dataclass(frozen=True, slots=True)

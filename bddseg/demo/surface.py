@@ -1,7 +1,5 @@
 """The ground: lanes, verges, markings and their truth, from world coordinates per pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import SUBPIXEL_BITS, Shapes, fix_points
-from .road import FAR, NEAR, PAVED, Colour, Floats, Surface, View
-from .weather import BEAM_REACH, Image, Weather
+from bddseg.demo.canvas import SUBPIXEL_BITS, Shapes, fix_points
+from bddseg.demo.road import FAR, NEAR, PAVED, Colour, Floats, Surface, View
+from bddseg.demo.weather import BEAM_REACH, Image, Weather
 
 Texture = npt.NDArray[np.float32]  # also light and places, one value a ground pixel
 FINE_GRAIN = 24.0  # texture cells per metre

@@ -1,16 +1,14 @@
 """Drawing the vehicles of a scene at random, and the lanes they block."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from .layout import Layout, vary
-from .road import FAR, Band, Colour, Surface
-from .vehicles import MODELS, Car
-from .weather import Weather
+from bddseg.demo.layout import Layout, vary
+from bddseg.demo.road import FAR, Band, Colour, Surface
+from bddseg.demo.vehicles import MODELS, Car
+from bddseg.demo.weather import Weather
 
 PAINTS: tuple[Colour, ...] = (
     (214, 214, 212), (40, 42, 46), (128, 132, 136), (168, 172, 176), (150, 34, 32),

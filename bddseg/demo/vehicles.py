@@ -1,15 +1,13 @@
 """Vehicles as a few shaded solids with windows, wheels and lights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Canvas
-from .road import Colour, Floats
+from bddseg.demo.canvas import Canvas
+from bddseg.demo.road import Colour, Floats
 
 GLASS: Colour = (38, 44, 52)
 RUBBER: Colour = (22, 22, 24)

@@ -1,7 +1,5 @@
 """Light and weather: how bright and how hazy things are, rain, and the camera's flaws."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -9,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .road import Colour, Floats
+from bddseg.demo.road import Colour, Floats
 
 Image = npt.NDArray[np.uint8]
 

@@ -1,8 +1,24 @@
 """The shape that most networks of the zoo share: a backbone, a head, and a head for training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadOptions:
+    """What all heads of a network have in common.
+
+    Attributes:
+        num_classes: K, the number of logits for each position.
+        dropout: share of channels dropped before classification, in training.
+        align_corners: how a head's maps, and the logits after it, are interpolated.
+    """
+
+    num_classes: int
+    dropout: float
+    align_corners: bool
 
 
 class DecodeHead(nn.Module):
@@ -10,18 +26,14 @@ class DecodeHead(nn.Module):
 
     Args:
         channels: of the features that are classified.
-        num_classes: K, the number of logits for each position.
-        dropout: share of channels dropped in training.
-        align_corners: how this head's maps, and the logits after it, are interpolated.
+        options: shared by the network's heads.
     """
 
-    def __init__(
-        self, *, channels: int, num_classes: int, dropout: float, align_corners: bool
-    ) -> None:
+    def __init__(self, channels: int, options: HeadOptions) -> None:
         super().__init__()
-        self.align_corners = align_corners
-        self.dropout = nn.Dropout2d(dropout)
-        self.conv_seg = nn.Conv2d(channels, num_classes, 1)
+        self.align_corners = options.align_corners
+        self.dropout = nn.Dropout2d(options.dropout)
+        self.conv_seg = nn.Conv2d(channels, options.num_classes, 1)
 
     def classify(self, x: Tensor) -> Tensor:
         """(N, channels, h, w) -> logits (N, K, h, w)."""

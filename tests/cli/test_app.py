@@ -92,3 +92,10 @@ def test_a_bug_keeps_its_traceback(run, monkeypatch):
     monkeypatch.setattr("bddseg.zoo.catalog.list_entries", fail)
     with pytest.raises(ZeroDivisionError):
         run("zoo", "list")
+
+
+def test_the_python_api_is_imported_on_use():
+    code = "import sys, bddseg; assert 'torch' not in sys.modules; bddseg.load_model; "
+    code += "assert 'torch' in sys.modules; print(bddseg.__version__, len(bddseg.list_entries()))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split()[0] == version("bddseg")

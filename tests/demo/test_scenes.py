@@ -1,7 +1,5 @@
 """Rendered scenes: reproducible, the same at any size, and true about what is drivable."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder
+from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
 from bddseg.models.layers import ConvModule, resize
 
@@ -24,19 +24,12 @@ class ASPPHead(DecodeHead):
     def __init__(
         self,
         in_channels: int,
+        channels: int,
+        options: HeadOptions,
         *,
         dilations: Sequence[int],
-        channels: int,
-        num_classes: int,
-        dropout: float,
-        align_corners: bool,
     ) -> None:
-        super().__init__(
-            channels=channels,
-            num_classes=num_classes,
-            dropout=dropout,
-            align_corners=align_corners,
-        )
+        super().__init__(channels, options)
         self.image_pool = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), ConvModule(in_channels, channels, 1)
         )
@@ -69,22 +62,10 @@ def build_deeplabv3(
     base_channels: int = 64,
 ) -> EncoderDecoder:
     """Return a DeepLabV3 on a ResNet; see `ResNetV1c`, `ASPPHead` and `FCNHead` for the options."""
+    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
     backbone = ResNetV1c(
         depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
     )
-    head = ASPPHead(
-        backbone.out_channels[-1],
-        dilations=head_dilations,
-        channels=channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        align_corners=align_corners,
-    )
-    auxiliary_head = build_auxiliary_head(
-        backbone.out_channels,
-        channels=auxiliary_channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        align_corners=align_corners,
-    )
+    head = ASPPHead(backbone.out_channels[-1], channels, options, dilations=head_dilations)
+    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
     return EncoderDecoder(backbone, head, auxiliary_head)

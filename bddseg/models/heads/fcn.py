@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bddseg.models.encoder_decoder import DecodeHead
+from bddseg.models.encoder_decoder import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule
 
 # Training's second loss hangs on the third stage (Zhao et al., PSPNet, section 3.3).
@@ -19,21 +19,9 @@ class FCNHead(DecodeHead):
     """One 3x3 convolution on the features of one stage, then classes."""
 
     def __init__(
-        self,
-        in_channels: int,
-        *,
-        stage: int,
-        channels: int,
-        num_classes: int,
-        dropout: float,
-        align_corners: bool,
+        self, in_channels: int, channels: int, options: HeadOptions, *, stage: int
     ) -> None:
-        super().__init__(
-            channels=channels,
-            num_classes=num_classes,
-            dropout=dropout,
-            align_corners=align_corners,
-        )
+        super().__init__(channels, options)
         self.stage = stage
         self.convs = nn.Sequential(ConvModule(in_channels, channels, 3))
 
@@ -43,21 +31,10 @@ class FCNHead(DecodeHead):
 
 
 def build_auxiliary_head(
-    stage_channels: Sequence[int],
-    *,
-    channels: int,
-    num_classes: int,
-    dropout: float,
-    align_corners: bool,
+    stage_channels: Sequence[int], channels: int, options: HeadOptions
 ) -> FCNHead | None:
     """Return the head for training's second loss, or None if `channels` is 0."""
     if channels == 0:
         return None
-    return FCNHead(
-        stage_channels[_AUXILIARY_STAGE],
-        stage=_AUXILIARY_STAGE,
-        channels=channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        align_corners=align_corners,
-    )
+    in_channels = stage_channels[_AUXILIARY_STAGE]
+    return FCNHead(in_channels, channels, options, stage=_AUXILIARY_STAGE)

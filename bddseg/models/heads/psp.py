@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder
+from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
 from bddseg.models.layers import ConvModule, resize
 
@@ -38,21 +38,14 @@ class PSPHead(DecodeHead):
     def __init__(
         self,
         in_channels: int,
+        channels: int,
+        options: HeadOptions,
         *,
         pool_scales: Sequence[int],
-        channels: int,
-        num_classes: int,
-        dropout: float,
-        align_corners: bool,
     ) -> None:
-        super().__init__(
-            channels=channels,
-            num_classes=num_classes,
-            dropout=dropout,
-            align_corners=align_corners,
-        )
+        super().__init__(channels, options)
         self.psp_modules = PyramidPooling(
-            in_channels, channels, pool_scales, align_corners=align_corners
+            in_channels, channels, pool_scales, align_corners=options.align_corners
         )
         self.bottleneck = ConvModule(in_channels + len(pool_scales) * channels, channels, 3)
 
@@ -76,22 +69,10 @@ def build_pspnet(
     base_channels: int = 64,
 ) -> EncoderDecoder:
     """Return a PSPNet on a ResNet; see `ResNetV1c`, `PSPHead` and `FCNHead` for the options."""
+    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
     backbone = ResNetV1c(
         depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
     )
-    head = PSPHead(
-        backbone.out_channels[-1],
-        pool_scales=pool_scales,
-        channels=channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        align_corners=align_corners,
-    )
-    auxiliary_head = build_auxiliary_head(
-        backbone.out_channels,
-        channels=auxiliary_channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        align_corners=align_corners,
-    )
+    head = PSPHead(backbone.out_channels[-1], channels, options, pool_scales=pool_scales)
+    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
     return EncoderDecoder(backbone, head, auxiliary_head)
