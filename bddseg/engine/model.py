@@ -57,7 +57,9 @@ class Model:
         return labels[0].cpu().numpy()
 
 
-def load_model(model: str | Entry, *, weights: Path | None = None, device: str = "auto") -> Model:
+def load_model(
+    model: str | Entry, *, weights: str | Path | None = None, device: str = "auto"
+) -> Model:
     """Return a model ready to use.
 
     Args:
@@ -70,7 +72,7 @@ def load_model(model: str | Entry, *, weights: Path | None = None, device: str =
     """
     entry = find_entry(model) if isinstance(model, str) else model
     target = choose_device(device)
-    path = weights or find_weights(entry)
+    path = Path(weights) if weights else find_weights(entry)
     # Some published weights hold denormal numbers, on which a CPU is tens of times slower. The
     # threads of a parallel region inherit the setting from the one that first enters it.
     torch.set_flush_denormal(True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bddseg.models.architectures import Network
-from bddseg.models.layers import resize
+from bddseg.models.layers import get_size, resize
 
 SizeHW = tuple[int, int]
 
@@ -56,8 +56,7 @@ class Segmenter(nn.Module):
         return logits.argmax(dim=1).to(torch.uint8)
 
     def _run(self, images: Tensor) -> Tensor:
-        size_hw = (images.shape[2], images.shape[3])
-        return resize(self.network(images), size_hw, align_corners=self.align_corners)
+        return resize(self.network(images), get_size(images), align_corners=self.align_corners)
 
     def _slide(self, images: Tensor) -> Tensor:
         assert self.crop_hw is not None and self.stride_hw is not None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, resize
+from bddseg.models.layers import ConvModule, get_size, resize
 
 
 class ASPPHead(DecodeHead):
@@ -41,11 +41,14 @@ class ASPPHead(DecodeHead):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
-        x = features[-1]
-        size_hw = (x.shape[2], x.shape[3])
-        pooled = resize(self.image_pool(x), size_hw, align_corners=self.align_corners)
+        return self.classify(self.pool_pyramid(features[-1]))
+
+    def pool_pyramid(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, channels, h, w)."""
+        pooled = resize(self.image_pool(x), get_size(x), align_corners=self.align_corners)
         branches = [pooled, *(module(x) for module in self.aspp_modules)]
-        return self.classify(self.bottleneck(torch.cat(branches, dim=1)))
+        fused: Tensor = self.bottleneck(torch.cat(branches, dim=1))
+        return fused
 
 
 def build_deeplabv3(

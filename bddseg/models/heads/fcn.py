@@ -1,7 +1,6 @@
-"""FCN head: convolutions, then classes.
+"""FCN head: a convolution, then classes; the auxiliary head of most networks, and all of HRNet's.
 
 Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015 (arXiv 1411.4038).
-In the zoo it is the auxiliary head of the ResNet networks.
 """
 
 from collections.abc import Sequence

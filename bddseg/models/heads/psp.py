@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, resize
+from bddseg.models.layers import ConvModule, get_size, resize
 
 
 class PyramidPooling(nn.ModuleList):
@@ -28,8 +28,7 @@ class PyramidPooling(nn.ModuleList):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, in_channels, h, w) -> a (N, channels, h, w) for each grid size."""
-        size_hw = (x.shape[2], x.shape[3])
-        return [resize(branch(x), size_hw, align_corners=self.align_corners) for branch in self]
+        return [resize(branch(x), get_size(x), align_corners=self.align_corners) for branch in self]
 
 
 class PSPHead(DecodeHead):
@@ -51,8 +50,12 @@ class PSPHead(DecodeHead):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
-        x = features[-1]
-        return self.classify(self.bottleneck(torch.cat([x, *self.psp_modules(x)], dim=1)))
+        return self.classify(self.pool_pyramid(features[-1]))
+
+    def pool_pyramid(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, channels, h, w)."""
+        fused: Tensor = self.bottleneck(torch.cat([x, *self.psp_modules(x)], dim=1))
+        return fused
 
 
 def build_pspnet(

@@ -1,0 +1,148 @@
+"""HRNet: branches of several resolutions, side by side, that keep telling each other what they see.
+
+Wang et al., Deep High-Resolution Representation Learning for Visual Recognition, TPAMI 2020
+(arXiv 1908.07919), figures 2 and 3.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bddseg.models.backbones.resnet import BasicBlock, Bottleneck
+from bddseg.models.layers import get_size, resize
+
+# Width of the stem, and of the bottlenecks in the first stage.
+_STEM_CHANNELS = 64
+
+
+class HRModule(nn.Module):
+    """Residual blocks on each branch, then each branch receives from all others.
+
+    Args:
+        widths: channels of the branches, finest first.
+        blocks: number of residual blocks on each.
+    """
+
+    def __init__(self, widths: Sequence[int], blocks: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(*(BasicBlock(width, width, 1, 1) for _ in range(blocks)))
+            for width in widths
+        )
+        self.fuse_layers = nn.ModuleList(
+            nn.ModuleList(_make_exchange(widths, source, target) for source in range(len(widths)))
+            for target in range(len(widths))
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Maps of the branches -> maps of the same shapes."""
+        features = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
+        branches = range(len(features))
+        return [
+            F.relu(reduce(add, (self._send(features, source, target) for source in branches)))
+            for target in branches
+        ]
+
+    def _send(self, features: Sequence[Tensor], source: int, target: int) -> Tensor:
+        """Return what one branch sends another, at the latter's size."""
+        exchange = self.get_submodule(f"fuse_layers.{target}.{source}")
+        sent: Tensor = exchange(features[source])
+        # A coarse map is first enlarged by the ratio of the branches, then fitted: with odd sizes
+        # these are two interpolations, as in the reference. The edge rule is fixed for HRNet.
+        for size_hw in _list_enlargements(sent, features[target], max(source - target, 0)):
+            sent = resize(sent, size_hw, align_corners=False)
+        return sent
+
+
+def _list_enlargements(x: Tensor, goal: Tensor, steps: int) -> list[tuple[int, int]]:
+    height, width = get_size(x)
+    return [(height * 2**steps, width * 2**steps), get_size(goal)] if steps else []
+
+
+def _make_exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
+    """Return the layers on the way from one branch to another, up to any enlargement."""
+    if source == target:
+        return nn.Identity()
+    if source > target:
+        return nn.Sequential(
+            nn.Conv2d(widths[source], widths[target], 1, bias=False),
+            nn.BatchNorm2d(widths[target]),
+        )
+    halvings = [_make_halving(widths[source], widths[source]) for _ in range(target - source - 1)]
+    last = _make_halving(widths[source], widths[target])[:2]
+    return nn.Sequential(*halvings, last)
+
+
+def _make_halving(in_channels: int, out_channels: int) -> nn.Sequential:
+    return _make_conv(in_channels, out_channels, stride=2)
+
+
+def _make_conv(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class HRNet(nn.Module):
+    """Images to the maps of four branches.
+
+    Args:
+        width: channels of the finest branch; each coarser one has twice as many.
+        modules: number of modules in each of the four stages; the first one's is of bottlenecks.
+        blocks: number of residual blocks on each branch of a module.
+    """
+
+    def __init__(self, *, width: int, modules: Sequence[int], blocks: int) -> None:
+        super().__init__()
+        self.out_channels = tuple(width * 2**branch for branch in range(4))
+        self.conv1 = nn.Conv2d(3, _STEM_CHANNELS, 3, 2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(_STEM_CHANNELS)
+        self.conv2 = nn.Conv2d(_STEM_CHANNELS, _STEM_CHANNELS, 3, 2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(_STEM_CHANNELS)
+        first = _STEM_CHANNELS * Bottleneck.expansion
+        count = modules[0] * blocks
+        self.layer1 = nn.Sequential(
+            *(
+                Bottleneck(_STEM_CHANNELS if index == 0 else first, _STEM_CHANNELS, 1, 1)
+                for index in range(count)
+            )
+        )
+        before: tuple[int, ...] = (first,)
+        for stage in range(2, 5):
+            widths = self.out_channels[:stage]
+            self.add_module(f"transition{stage - 1}", _make_transition(before, widths))
+            stack = (HRModule(widths, blocks) for _ in range(modules[stage - 1]))
+            self.add_module(f"stage{stage}", nn.Sequential(*stack))
+            before = widths
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(N, 3, H, W) -> four maps of (N, out_channels[i], H / 2^(i + 2), W / 2^(i + 2))."""
+        x = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        x = F.relu(self.bn2(self.conv2(x)), inplace=True)
+        features: Sequence[Tensor] = [self.layer1(x)]
+        for stage in range(2, 5):
+            transition = self.get_submodule(f"transition{stage - 1}")
+            assert isinstance(transition, nn.ModuleList)
+            # The new branch grows from the coarsest one there is.
+            sources = [*features, features[-1]]
+            features = [layer(x) for layer, x in zip(transition, sources, strict=True)]
+            features = self.get_submodule(f"stage{stage}")(features)
+        return tuple(features)
+
+
+def _make_transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
+    """Return a layer for each branch after: one that fits its width, or starts it, or nothing."""
+    layers: list[nn.Module] = []
+    for branch, width in enumerate(after):
+        if branch >= len(before):
+            layers.append(nn.Sequential(_make_halving(before[-1], width)))
+        elif before[branch] != width:
+            layers.append(_make_conv(before[branch], width, stride=1))
+        else:
+            layers.append(nn.Identity())
+    return nn.ModuleList(layers)

@@ -1,0 +1,89 @@
+"""APCNet: each position weighs the regions of grids of several sizes.
+
+He et al., Adaptive Pyramid Context Network for Semantic Segmentation, CVPR 2019
+(https://openaccess.thecvf.com/content_CVPR_2019/html/He_Adaptive_Pyramid_Context_Network_for_Semantic_Segmentation_CVPR_2019_paper.html),
+section 3.3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bddseg.models.backbones.resnet import ResNetV1c
+from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
+from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.layers import ConvModule
+
+
+class AdaptiveContext(nn.Module):
+    """The adaptive context module for a grid of `pool_scale` x `pool_scale` regions."""
+
+    def __init__(self, in_channels: int, channels: int, pool_scale: int) -> None:
+        super().__init__()
+        self.pool_scale = pool_scale
+        self.pooled_redu_conv = ConvModule(in_channels, channels, 1)
+        self.input_redu_conv = ConvModule(in_channels, channels, 1)
+        self.global_info = ConvModule(channels, channels, 1)
+        self.gla = nn.Conv2d(channels, pool_scale**2, 1)
+        self.residual_conv = ConvModule(channels, channels, 1)
+        self.fusion_conv = ConvModule(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, channels, h, w)."""
+        regions = self.pooled_redu_conv(F.adaptive_avg_pool2d(x, self.pool_scale)).flatten(2)
+        local = self.input_redu_conv(x)
+        scene = self.global_info(F.adaptive_avg_pool2d(local, 1))
+        # (N, regions, h * w): how much each position takes from each region.
+        affinity = self.gla(local + scene).flatten(2).sigmoid()
+        context = (regions @ affinity).reshape(local.shape)
+        fused: Tensor = self.fusion_conv(F.relu(self.residual_conv(context) + local))
+        return fused
+
+
+class APCHead(DecodeHead):
+    """Adaptive contexts of several scales beside the last stage's features."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        options: HeadOptions,
+        *,
+        pool_scales: Sequence[int],
+    ) -> None:
+        super().__init__(channels, options)
+        self.acm_modules = nn.ModuleList(
+            AdaptiveContext(in_channels, channels, scale) for scale in pool_scales
+        )
+        self.bottleneck = ConvModule(in_channels + len(pool_scales) * channels, channels, 3)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
+        x = features[-1]
+        contexts = [module(x) for module in self.acm_modules]
+        return self.classify(self.bottleneck(torch.cat([x, *contexts], dim=1)))
+
+
+def build_apcnet(
+    *,
+    num_classes: int,
+    depth: int,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    channels: int,
+    pool_scales: Sequence[int],
+    dropout: float,
+    auxiliary_channels: int,
+    align_corners: bool,
+    base_channels: int = 64,
+) -> EncoderDecoder:
+    """Return an APCNet on a ResNet; see `ResNetV1c`, `APCHead` and `FCNHead` for the options."""
+    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
+    backbone = ResNetV1c(
+        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
+    )
+    head = APCHead(backbone.out_channels[-1], channels, options, pool_scales=pool_scales)
+    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
+    return EncoderDecoder(backbone, head, auxiliary_head)

@@ -1,0 +1,93 @@
+"""CCNet: every position attends to its row and column; twice, and it has seen the whole image.
+
+Huang et al., CCNet: Criss-Cross Attention for Semantic Segmentation, ICCV 2019 and TPAMI 2020
+(arXiv 1811.11721), section 3.2.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bddseg.models.backbones.resnet import ResNetV1c
+from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
+from bddseg.models.heads.context import ContextHead
+from bddseg.models.heads.fcn import build_auxiliary_head
+
+
+class Scale(nn.Module):
+    """A learned factor that starts at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x times the factor."""
+        return x * self.scale
+
+
+class CrissCrossAttention(nn.Module):
+    """Attention over the positions of the same row and column."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query_conv = nn.Conv2d(channels, channels // 8, 1)
+        self.key_conv = nn.Conv2d(channels, channels // 8, 1)
+        self.value_conv = nn.Conv2d(channels, channels, 1)
+        self.gamma = Scale()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same shape."""
+        query, key, value = self.query_conv(x), self.key_conv(x), self.value_conv(x)
+        height = x.shape[2]
+        in_column = torch.einsum("nchw,nciw->nhwi", query, key)
+        in_row = torch.einsum("nchw,nchj->nhwj", query, key)
+        # A position meets itself once, not twice: in its row, but not in its column.
+        itself = torch.eye(height, dtype=torch.bool, device=x.device)[:, None]
+        in_column = in_column.masked_fill(itself, -torch.inf)
+        weights = torch.cat([in_column, in_row], dim=3).softmax(dim=3)
+        gathered = torch.einsum("nciw,nhwi->nchw", value, weights[..., :height])
+        gathered = gathered + torch.einsum("nchj,nhwj->nchw", value, weights[..., height:])
+        out: Tensor = self.gamma(gathered) + x
+        return out
+
+
+class CCHead(ContextHead):
+    """Criss-cross attention, applied several times with the same weights."""
+
+    def __init__(
+        self, in_channels: int, channels: int, options: HeadOptions, *, recurrence: int
+    ) -> None:
+        super().__init__(in_channels, channels, options)
+        self.cca = CrissCrossAttention(channels)
+        self.recurrence = recurrence
+
+    def add_context(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) -> the same shape."""
+        for _ in range(self.recurrence):
+            x = self.cca(x)
+        return x
+
+
+def build_ccnet(
+    *,
+    num_classes: int,
+    depth: int,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    channels: int,
+    recurrence: int,
+    dropout: float,
+    auxiliary_channels: int,
+    align_corners: bool,
+    base_channels: int = 64,
+) -> EncoderDecoder:
+    """Return a CCNet on a ResNet; see `ResNetV1c`, `CCHead` and `FCNHead` for the options."""
+    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
+    backbone = ResNetV1c(
+        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
+    )
+    head = CCHead(backbone.out_channels[-1], channels, options, recurrence=recurrence)
+    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
+    return EncoderDecoder(backbone, head, auxiliary_head)

@@ -1,0 +1,90 @@
+"""DMNet: filters of several sizes, made from the image that they are applied to.
+
+He et al., Dynamic Multi-Scale Filters for Semantic Segmentation, ICCV 2019
+(https://openaccess.thecvf.com/content_ICCV_2019/html/He_Dynamic_Multi-Scale_Filters_for_Semantic_Segmentation_ICCV_2019_paper.html),
+section 3.2.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bddseg.models.backbones.resnet import ResNetV1c
+from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
+from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.layers import ConvModule
+
+
+class DynamicConv(nn.Module):
+    """The dynamic convolutional module: one filter for each channel of each image."""
+
+    def __init__(self, in_channels: int, channels: int, filter_size: int) -> None:
+        super().__init__()
+        self.filter_size = filter_size
+        self.filter_gen_conv = nn.Conv2d(in_channels, channels, 1)
+        self.input_redu_conv = ConvModule(in_channels, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, h, w) -> (N, channels, h, w)."""
+        filters = self.filter_gen_conv(F.adaptive_avg_pool2d(x, self.filter_size))
+        reduced = self.input_redu_conv(x)
+        n, channels, height, width = reduced.shape
+        # Images and channels become groups of one convolution, so that each meets its own filter.
+        before, after = self.filter_size // 2, (self.filter_size - 1) // 2
+        padded = F.pad(reduced, (before, after, before, after))
+        filtered = F.conv2d(
+            padded.reshape(1, n * channels, *padded.shape[2:]),
+            filters.reshape(n * channels, 1, self.filter_size, self.filter_size),
+            groups=n * channels,
+        )
+        return F.relu(self.norm(filtered.reshape(n, channels, height, width)))
+
+
+class DMHead(DecodeHead):
+    """Dynamic convolutions of several sizes beside the last stage's features."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        options: HeadOptions,
+        *,
+        filter_sizes: Sequence[int],
+    ) -> None:
+        super().__init__(channels, options)
+        self.dcm_modules = nn.ModuleList(
+            DynamicConv(in_channels, channels, size) for size in filter_sizes
+        )
+        self.bottleneck = ConvModule(in_channels + len(filter_sizes) * channels, channels, 3)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
+        x = features[-1]
+        filtered = [module(x) for module in self.dcm_modules]
+        return self.classify(self.bottleneck(torch.cat([x, *filtered], dim=1)))
+
+
+def build_dmnet(
+    *,
+    num_classes: int,
+    depth: int,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    channels: int,
+    filter_sizes: Sequence[int],
+    dropout: float,
+    auxiliary_channels: int,
+    align_corners: bool,
+    base_channels: int = 64,
+) -> EncoderDecoder:
+    """Return a DMNet on a ResNet; see `ResNetV1c`, `DMHead` and `FCNHead` for the options."""
+    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
+    backbone = ResNetV1c(
+        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
+    )
+    head = DMHead(backbone.out_channels[-1], channels, options, filter_sizes=filter_sizes)
+    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
+    return EncoderDecoder(backbone, head, auxiliary_head)
