@@ -1,5 +1,6 @@
 """`bddseg infer`: frames to masks."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,14 @@ from bddseg.cli.options import AsJson, Out
 
 if TYPE_CHECKING:
     from bddseg.engine.job import Record
+
+
+class Precision(StrEnum):
+    """What the network computes in."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
 
 
 def infer(
@@ -30,6 +39,13 @@ def infer(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="What the network computes in; fp16 and bf16 suit GPUs.")
+    ] = Precision.FP32,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Average over six scales and mirror images: 17 times the work."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a mask for each frame: an 8-bit PNG of class ids, at the frame's own size.
@@ -45,7 +61,16 @@ def infer(
     from bddseg.engine.job import Job
     from bddseg.engine.pipeline import run_job
 
-    job = Job(entry=entry, weights=checkpoint, source=source, out=out, device=device, limit=limit)
+    job = Job(
+        entry=entry,
+        weights=checkpoint,
+        source=source,
+        out=out,
+        device=device,
+        limit=limit,
+        precision=precision.value,
+        tta=tta,
+    )
     record = run_job(job, track=track)
     if as_json:
         from dataclasses import asdict

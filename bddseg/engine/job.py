@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from bddseg.engine.model import Precision
 from bddseg.files import write_atomically
 from bddseg.zoo.entry import Entry
 
@@ -25,6 +26,8 @@ class Job:
         out: the folder that gets the masks and the record.
         device: "auto", "cpu", "cuda" or "cuda:N".
         limit: only so many frames, the first ones.
+        precision: what the network computes in.
+        tta: whether to average over scales and mirror images.
     """
 
     entry: Entry
@@ -33,6 +36,8 @@ class Job:
     out: Path
     device: str = "auto"
     limit: int | None = None
+    precision: Precision = "fp32"
+    tta: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,13 @@ def run_job(job: Job, *, track: Track = track_silently) -> Record:
     _protect_frames(frames, job.out)
     clock = Clock()
     with clock.time("load"):
-        model = load_model(job.entry, weights=job.weights, device=job.device)
+        model = load_model(
+            job.entry,
+            weights=job.weights,
+            device=job.device,
+            precision=job.precision,
+            tta=job.tta,
+        )
     record = _start_record(job, model, len(frames))
     # Written first, so that a folder that cannot be written ends the run before the work.
     record.write(job.out)
@@ -78,6 +84,8 @@ def _start_record(job: Job, model: Model, frames: int) -> Record:
             "out": str(job.out),
             "device": job.device,
             "limit": job.limit,
+            "precision": job.precision,
+            "tta": job.tta,
         },
         versions=list_versions(),
         device=str(model.device),
@@ -94,9 +102,9 @@ def _process_frame(frame: FrameFile, model: Model, out: Path, record: Record, cl
         record.failures.append(Failure(frame=str(frame.path), error=str(error)))
         return
     with clock.time("prepare"):
-        image = model.prepare(pixels)
+        images = model.prepare(pixels)
     with clock.time("network"):
-        labels = model.segment(image, (pixels.shape[0], pixels.shape[1]))
+        labels = model.segment(images, (pixels.shape[0], pixels.shape[1]))
     with clock.time("write"):
         write_mask(get_mask_path(out, frame), labels)
     record.done += 1
