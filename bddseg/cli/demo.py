@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.console import show, show_note, track
-from bddseg.cli.evaluate import make_score_table
+from bddseg.cli.evaluate import describe_score
 from bddseg.cli.options import ALL_CORES
 
 
@@ -23,7 +23,7 @@ def demo(
     from bddseg.demo.tour import ENTRY, take_tour
 
     tour = take_tour(out, workers=ALL_CORES, track=track)
-    show(make_score_table(tour.evaluation))
+    show(describe_score(tour.evaluation))
     show(
         f"\nSynthetic scenes. Look at {tour.sheet}, then at the folders beside it.\n"
         "The same, command by command:\n"

@@ -12,7 +12,7 @@ from bddseg.files import write_atomically
 from bddseg.tasks import get_task
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from bddseg.metrics.evaluation import Evaluation
 
@@ -46,7 +46,7 @@ def evaluate(
     if as_json:
         show_json(_to_json(evaluation))
     else:
-        show(make_score_table(evaluation))
+        show(describe_score(evaluation))
     for count, what in (
         (len(evaluation.missing), "truth masks have no result; each counts as wholly wrong"),
         (len(evaluation.surplus), "results have no truth; they count for nothing"),
@@ -55,28 +55,25 @@ def evaluate(
             show_note(f"{count} {what}.")
 
 
-def make_score_table(evaluation: "Evaluation") -> "Table":
-    """Return the score as a table: a row for each class, then the mean."""
+def describe_score(evaluation: "Evaluation") -> "Group":
+    """Return the score as a table, a row for each class and the mean, with what it rests on."""
+    from rich.console import Group
     from rich.table import Table
 
     score = evaluation.score
-    table = Table(
-        title=f"Official score, task {evaluation.task.name}, {evaluation.frames} frames",
-        title_justify="left",
-        caption=f"pAcc {score.pixel_acc:.2f}   fIoU {score.frequency_weighted_iou:.2f}   "
-        "Acc is the evaluator's word for precision",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("class")
     table.add_column("IoU", justify="right")
     table.add_column("Acc", justify="right")
     for name in evaluation.task.scored_classes:
         table.add_row(name, f"{score.iou[name]:.2f}", f"{score.acc[name]:.2f}")
     table.add_row("mean", f"{score.mean_iou:.2f}", f"{score.mean_acc:.2f}", style="bold")
-    return table
+    return Group(
+        f"Official score, task {evaluation.task.name}, {evaluation.frames} frames\n",
+        table,
+        f"\npAcc {score.pixel_acc:.2f}, fIoU {score.frequency_weighted_iou:.2f}. "
+        "Acc is the evaluator's word for precision.",
+    )
 
 
 def _to_json(evaluation: "Evaluation") -> dict[str, object]:

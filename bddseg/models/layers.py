@@ -1,5 +1,6 @@
 """Layers that several networks share."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,7 +44,11 @@ class ConvModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
-        out: Tensor = self.bn(self.conv(x))
+        return self.activate(self.conv(x))
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Return what follows the convolution."""
+        out: Tensor = self.bn(x)
         return F.relu(out, inplace=True) if self.activation else out
 
 
@@ -58,6 +63,42 @@ class BareConv(nn.Module):
         """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
         out: Tensor = self.conv(x)
         return out
+
+
+def convolve_enlarged(
+    x: Tensor, weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
+) -> Tensor:
+    """Return `conv2d(resize(x, size_hw), weight, padding=1)` without making the enlarged map.
+
+    Interpolation and convolution are both linear and separable: the result is R T C', where T holds
+    what each of the nine taps makes of each position of x, and R and C spread these over rows and
+    columns. For a map of a few positions this costs next to nothing.
+
+    Args:
+        x: (N, C, h, w).
+        weight: (O, C, 3, 3).
+        size_hw: (H, W) of the result.
+        align_corners: as `interpolate` of torch means it.
+
+    Returns:
+        (N, O, H, W).
+    """
+    rows, columns = (
+        _spread(before, after, align_corners).to(x)
+        for before, after in zip(get_size(x), size_hw, strict=True)
+    )
+    taps = torch.einsum("ncuv,ocij->noiujv", x, weight)
+    n, out_channels = taps.shape[:2]
+    taps = taps.reshape(n, out_channels, rows.shape[1], columns.shape[1])
+    return rows @ taps @ columns.T
+
+
+def _spread(before: int, after: int, align_corners: bool) -> Tensor:
+    """Return (after, 3 * before): interpolation along one axis, as each of three taps sees it."""
+    basis = torch.eye(before)[None]
+    enlarged = F.interpolate(basis, after, mode="linear", align_corners=align_corners)[0].T
+    padded = F.pad(enlarged, (0, 0, 1, 1))
+    return torch.cat([padded[tap : tap + after] for tap in range(3)], dim=1)
 
 
 def get_size(x: Tensor) -> tuple[int, int]:

@@ -2,13 +2,20 @@
 
 import hashlib
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from bddseg.data.frames import read_frame
 from bddseg.data.masks import read_mask
+from bddseg.data.transforms import fit_size
 from bddseg.engine.model import load_model
 from bddseg.engine.pipeline import Clock
 
@@ -162,6 +169,65 @@ def test_an_interrupted_run_leaves_whole_masks_and_says_so(tiny, frames, tmp_pat
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (record["status"], record["done"]) == ("interrupted", 2)
     assert list_files(tmp_path / "out") == [*MASKS[:2], "run.json"]
+
+
+def test_ctrl_c_leaves_whole_masks_and_exits_with_130(tiny, frames, tmp_path):
+    for number in range(400):
+        shutil.copy(frames / "a.jpg", frames / f"copy{number:03}.jpg")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bddseg", "infer", str(tiny), str(frames), "-o", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while len(list(out.glob("*.png"))) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in err
+    masks = list(out.glob("*.png"))
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["done"] == len(masks) < 405
+    assert {read_mask(mask).shape for mask in masks} <= {(72, 128), (128, 72)}
+
+
+def test_tta_averages_six_scales_and_their_mirrors(tiny, frames):
+    spread_classes(tiny.with_name("tiny.pth"))
+    model = load_model(str(tiny), tta=True)
+    frame = read_frame(frames / "a.jpg")
+    images = model.prepare(frame)
+    edges = [(int(64 * scale), int(96 * scale)) for scale in (0.5, 0.75, 1, 1.25, 1.5, 1.75)]
+    assert [tuple(image.shape[2:]) for image in images] == [
+        fit_size(frame.shape[:2], bounds) for bounds in edges
+    ]
+    total = 0
+    with torch.inference_mode():
+        network = model._segmenter.network
+        for image in images:
+            for flip in (False, True):
+                logits = network(image.flip(3) if flip else image)
+                for size_hw in (image.shape[2:], frame.shape[:2]):
+                    logits = F.interpolate(logits, tuple(size_hw), mode="bilinear")
+                scores = logits.softmax(dim=1)
+                total = total + (scores.flip(3) if flip else scores)
+    expected = total.argmax(dim=1)[0].numpy()
+    assert (model(frame) == expected).mean() > 0.999
+    assert not np.array_equal(expected, load_model(str(tiny))(frame))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_changes_few_pixels(run, tiny, frames, tmp_path, precision):
+    spread_classes(tiny.with_name("tiny.pth"))
+    run("infer", tiny, frames, "-o", tmp_path / "full")
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "half", "--precision", precision)
+    assert code == 0, err
+    record = json.loads((tmp_path / "half" / "run.json").read_text())
+    assert record["arguments"]["precision"] == precision
+    full, half = (
+        np.concatenate([read_mask(tmp_path / name / mask).ravel() for mask in MASKS])
+        for name in ("full", "half")
+    )
+    assert 0.9 < (full == half).mean() < 1
 
 
 def test_the_clock_adds_up():

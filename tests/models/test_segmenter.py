@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from bddseg.models.segmenter import Segmenter
+from bddseg.models.segmenter import Segmenter, pick_classes
 
 
 class Echo(nn.Module):
@@ -58,6 +58,12 @@ def test_whole_runs_once_and_returns_the_image_size():
     network = Echo()
     assert Segmenter(network)(torch.zeros(1, 3, 31, 47)).shape == (1, 3, 31, 47)
     assert network.sizes == [(31, 47)]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 8, 19])
+def test_classes_are_picked_as_argmax_does_ties_included(classes):
+    scores = torch.randint(0, 4, (2, classes, 31, 17)).float()
+    assert torch.equal(pick_classes(scores), scores.argmax(dim=1).to(torch.uint8))
 
 
 def test_labels_are_the_strongest_class_at_the_frame_size():

@@ -37,8 +37,10 @@ class AdaptiveContext(nn.Module):
         scene = self.global_info(F.adaptive_avg_pool2d(local, 1))
         # (N, regions, h * w): how much each position takes from each region.
         affinity = self.gla(local + scene).flatten(2).sigmoid()
-        context = (regions @ affinity).reshape(local.shape)
-        fused: Tensor = self.fusion_conv(F.relu(self.residual_conv(context) + local))
+        # A 1x1 convolution of the mixture is the mixture of the convolved regions, which are few.
+        context = self.residual_conv.conv(regions[..., None]).flatten(2) @ affinity
+        residual = self.residual_conv.activate(context.reshape(local.shape))
+        fused: Tensor = self.fusion_conv(F.relu(residual + local))
         return fused
 
 

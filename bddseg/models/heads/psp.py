@@ -6,29 +6,13 @@ Zhao et al., Pyramid Scene Parsing Network, CVPR 2017 (arXiv 1612.01105), figure
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, get_size, resize
-
-
-class PyramidPooling(nn.ModuleList):
-    """The pyramid pooling module: one branch for each grid size."""
-
-    def __init__(
-        self, in_channels: int, channels: int, pool_scales: Sequence[int], *, align_corners: bool
-    ) -> None:
-        super().__init__(
-            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(in_channels, channels, 1))
-            for scale in pool_scales
-        )
-        self.align_corners = align_corners
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(N, in_channels, h, w) -> a (N, channels, h, w) for each grid size."""
-        return [resize(branch(x), get_size(x), align_corners=self.align_corners) for branch in self]
+from bddseg.models.layers import ConvModule, convolve_enlarged, get_size
 
 
 class PSPHead(DecodeHead):
@@ -43,8 +27,9 @@ class PSPHead(DecodeHead):
         pool_scales: Sequence[int],
     ) -> None:
         super().__init__(channels, options)
-        self.psp_modules = PyramidPooling(
-            in_channels, channels, pool_scales, align_corners=options.align_corners
+        self.psp_modules = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(in_channels, channels, 1))
+            for scale in pool_scales
         )
         self.bottleneck = ConvModule(in_channels + len(pool_scales) * channels, channels, 3)
 
@@ -53,9 +38,21 @@ class PSPHead(DecodeHead):
         return self.classify(self.pool_pyramid(features[-1]))
 
     def pool_pyramid(self, x: Tensor) -> Tensor:
-        """(N, in_channels, h, w) -> (N, channels, h, w)."""
-        fused: Tensor = self.bottleneck(torch.cat([x, *self.psp_modules(x)], dim=1))
-        return fused
+        """(N, in_channels, h, w) -> (N, channels, h, w).
+
+        The paper enlarges each grid's averages, stacks them on x and convolves the stack. A
+        convolution of a stack is the sum of those of its parts, and that of an enlarged grid need
+        not be done at full size.
+        """
+        grids = [module(x) for module in self.psp_modules]
+        widths = [x.shape[1], *(grid.shape[1] for grid in grids)]
+        of_x, *of_grids = torch.split(self.bottleneck.conv.weight, widths, dim=1)
+        fused = F.conv2d(x, of_x, padding=1)
+        for grid, weight in zip(grids, of_grids, strict=True):
+            fused = fused + convolve_enlarged(
+                grid, weight, get_size(x), align_corners=self.align_corners
+            )
+        return self.bottleneck.activate(fused)
 
 
 def build_pspnet(
