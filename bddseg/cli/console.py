@@ -21,7 +21,10 @@ _PLAIN_INTERVAL_S = 10.0
 
 def show(content: RenderableType) -> None:
     """Print a result to stdout."""
-    _make_console(stderr=False).print(content)
+    if isinstance(content, str):
+        _print_plain(content, stderr=False)
+    else:
+        _make_console(stderr=False).print(content)
 
 
 def show_json(content: Any) -> None:
@@ -98,9 +101,9 @@ def _make_console(*, stderr: bool) -> Console:
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def _print_plain(text: str, style: str | None = None) -> None:
+def _print_plain(text: str, *, style: str | None = None, stderr: bool = True) -> None:
     # Paths and messages are no markup, and must stay whole to be copied.
-    _make_console(stderr=True).print(
+    _make_console(stderr=stderr).print(
         text, style=style, markup=False, highlight=False, soft_wrap=True
     )
 

@@ -14,6 +14,7 @@ from bddseg.data.transforms import prepare_frame
 from bddseg.errors import BddsegError
 from bddseg.models.architectures import build_network
 from bddseg.models.checkpoint import load_weights
+from bddseg.models.encoder_decoder import EncoderDecoder
 from bddseg.models.segmenter import Segmenter, pick_classes
 from bddseg.tasks import get_task
 from bddseg.zoo.cache import find_weights
@@ -131,6 +132,8 @@ def load_model(
         options=entry.options,
     )
     load_weights(network, path)
+    if isinstance(network, EncoderDecoder):
+        network.optimize()
     test = entry.test
     segmenter = Segmenter(network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw)
     _log.info("%s on %s with %s", entry.name, target, path)

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+
+from bddseg.models.folding import fold_batchnorm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +76,25 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W), normalised -> logits (N, K, h, w) at the head's own size."""
-        logits: Tensor = self.decode_head(self.backbone(images))
+        logits: Tensor = self.decode_head(self._extract(images))
         return logits
 
     def forward_heads(self, images: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) -> logits of the decode head and of the auxiliary head, if any."""
-        features = self.backbone(images)
+        features = self._extract(images)
         heads = [self.decode_head, getattr(self, "auxiliary_head", None)]
         return [head(features) for head in heads if head is not None]
+
+    def optimize(self) -> None:
+        """Make evaluation faster, in place: same outputs up to rounding, no more training.
+
+        Batch normalisation is folded into the backbone's convolutions. These, mostly 1x1, are
+        fastest with the channels last in memory (a third faster on a CPU).
+        """
+        self.eval()
+        fold_batchnorm(self.backbone)
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _extract(self, images: Tensor) -> list[Tensor]:
+        # The heads' wide 3x3 convolutions are fastest with the channels first.
+        return [x.contiguous() for x in self.backbone(images)]

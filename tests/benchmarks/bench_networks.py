@@ -16,6 +16,7 @@ import torch
 
 from bddseg.engine.model import Model
 from bddseg.models.architectures import ARCHITECTURES, build_network
+from bddseg.models.encoder_decoder import EncoderDecoder
 from bddseg.models.segmenter import Segmenter
 from bddseg.tasks import get_task
 from bddseg.zoo.catalog import list_entries
@@ -29,6 +30,8 @@ def measure(entry, device, precision, repeats):
     network = build_network(
         entry.architecture, num_classes=len(get_task(entry.task).classes), options=entry.options
     )
+    if isinstance(network, EncoderDecoder):
+        network.optimize()
     test = entry.test
     segmenter = Segmenter(network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw)
     model = Model(entry, segmenter, torch.device(device), precision=precision)

@@ -33,7 +33,8 @@ class BasicBlock(nn.Module):
         """(N, in_channels, h, w) -> (N, channels, h / stride, w / stride)."""
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
-        return F.relu(out + _shortcut(self.downsample, x), inplace=True)
+        out += _shortcut(self.downsample, x)
+        return F.relu(out, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -59,7 +60,8 @@ class Bottleneck(nn.Module):
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = F.relu(self.bn2(self.conv2(out)), inplace=True)
         out = self.bn3(self.conv3(out))
-        return F.relu(out + _shortcut(self.downsample, x), inplace=True)
+        out += _shortcut(self.downsample, x)
+        return F.relu(out, inplace=True)
 
 
 def _project_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:

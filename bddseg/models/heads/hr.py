@@ -5,8 +5,10 @@ Wang et al., Deep High-Resolution Representation Learning for Visual Recognition
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.models.backbones.hrnet import HRNet
@@ -15,31 +17,27 @@ from bddseg.models.layers import ConvModule, get_size, resize
 
 
 class HRHead(DecodeHead):
-    """The maps of all branches at the size of the finest, convolved and classified.
+    """The maps of all branches at the size of the finest, convolved and classified."""
 
-    Args:
-        branch_channels: of the backbone's branches.
-        channels: width of the head.
-        options: shared by the network's heads.
-        kernel_size: of the convolution.
-    """
-
-    def __init__(
-        self,
-        branch_channels: Sequence[int],
-        channels: int,
-        options: HeadOptions,
-        *,
-        kernel_size: int,
-    ) -> None:
+    def __init__(self, branch_channels: Sequence[int], channels: int, options: HeadOptions) -> None:
         super().__init__(channels, options)
-        self.convs = nn.Sequential(ConvModule(sum(branch_channels), channels, kernel_size))
+        self.convs = nn.Sequential(ConvModule(sum(branch_channels), channels, 1))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Feature maps -> logits (N, K, h, w) at the size of the finest branch."""
+        """Feature maps -> logits (N, K, h, w) at the size of the finest branch.
+
+        The paper enlarges the maps, stacks them and convolves the stack. A 1x1 convolution works
+        on each position alone, so each map can as well be convolved first, at its own size.
+        """
+        conv = self.get_submodule("convs.0")
+        assert isinstance(conv, ConvModule)
+        weights = torch.split(conv.conv.weight, [x.shape[1] for x in features], dim=1)
         size_hw = get_size(features[0])
-        fitted = [resize(x, size_hw, align_corners=self.align_corners) for x in features]
-        return self.classify(self.convs(torch.cat(fitted, dim=1)))
+        parts = (
+            resize(F.conv2d(x, weight), size_hw, align_corners=self.align_corners)
+            for x, weight in zip(features, weights, strict=True)
+        )
+        return self.classify(conv.activate(reduce(torch.Tensor.add_, parts)))
 
 
 def build_hrnet(
@@ -49,13 +47,10 @@ def build_hrnet(
     modules: Sequence[int],
     blocks: int,
     channels: int,
-    kernel_size: int,
     dropout: float,
     align_corners: bool,
 ) -> EncoderDecoder:
     """Return an HRNet with its segmentation head; see `HRNet` and `HRHead` for the options."""
     options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
     backbone = HRNet(width=width, modules=modules, blocks=blocks)
-    return EncoderDecoder(
-        backbone, HRHead(backbone.out_channels, channels, options, kernel_size=kernel_size)
-    )
+    return EncoderDecoder(backbone, HRHead(backbone.out_channels, channels, options))
