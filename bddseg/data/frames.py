@@ -87,7 +87,7 @@ def find_frames(source: str, *, exclude: Path | None = None) -> list[FrameFile]:
         )
     if not frames:
         kinds = " ".join(sorted(FRAME_SUFFIXES))
-        outside = f" outside the output folder {exclude}" if exclude else ""
+        outside = f" outside the output folder {exclude}" if _is_below(exclude, path) else ""
         raise BddsegError(
             f"{source} holds no frames{outside}.", f"Frames are files ending in {kinds}."
         )
@@ -132,8 +132,10 @@ def is_frame(path: Path) -> bool:
     return path.suffix.lower() in FRAME_SUFFIXES
 
 
-def _is_below(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
+def _is_below(path: Path | None, folder: Path | None) -> bool:
+    if path is None or folder is None:
+        return False
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _name(relative: Path) -> str:
