@@ -1,5 +1,8 @@
 """Layers that several networks share."""
 
+from collections.abc import Sequence
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -65,6 +68,32 @@ class BareConv(nn.Module):
         return out
 
 
+def convolve_stack(
+    maps: Sequence[Tensor], weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
+) -> Tensor:
+    """Return the 3x3 convolution of maps that are enlarged to one size and stacked.
+
+    It is the sum of the convolutions of its parts, and none of the enlarged maps is made.
+
+    Args:
+        maps: of (N, C_i, h_i, w_i).
+        weight: (O, sum of C_i, 3, 3).
+        size_hw: (H, W), the size to which all maps are enlarged.
+        align_corners: as `interpolate` of torch means it.
+
+    Returns:
+        (N, O, H, W).
+    """
+    weights = torch.split(weight, [x.shape[1] for x in maps], dim=1)
+    parts = (
+        F.conv2d(x, part, padding=1)
+        if get_size(x) == size_hw
+        else convolve_enlarged(x, part, size_hw, align_corners=align_corners)
+        for x, part in zip(maps, weights, strict=True)
+    )
+    return reduce(torch.add, parts)
+
+
 def convolve_enlarged(
     x: Tensor, weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
@@ -72,7 +101,7 @@ def convolve_enlarged(
 
     Interpolation and convolution are both linear and separable: the result is R T C', where T holds
     what each of the nine taps makes of each position of x, and R and C spread these over rows and
-    columns. For a map of a few positions this costs next to nothing.
+    columns. The smaller the map, the less it costs.
 
     Args:
         x: (N, C, h, w).

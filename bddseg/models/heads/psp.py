@@ -5,14 +5,12 @@ Zhao et al., Pyramid Scene Parsing Network, CVPR 2017 (arXiv 1612.01105), figure
 
 from collections.abc import Sequence
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, convolve_enlarged, get_size
+from bddseg.models.layers import ConvModule, convolve_stack, get_size
 
 
 class PSPHead(DecodeHead):
@@ -40,19 +38,17 @@ class PSPHead(DecodeHead):
     def pool_pyramid(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, channels, h, w).
 
-        The paper enlarges each grid's averages, stacks them on x and convolves the stack. A
-        convolution of a stack is the sum of those of its parts, and that of an enlarged grid need
-        not be done at full size.
+        The grids' averages are enlarged to the size of x, stacked on it and convolved.
         """
-        grids = [module(x) for module in self.psp_modules]
-        widths = [x.shape[1], *(grid.shape[1] for grid in grids)]
-        of_x, *of_grids = torch.split(self.bottleneck.conv.weight, widths, dim=1)
-        fused = F.conv2d(x, of_x, padding=1)
-        for grid, weight in zip(grids, of_grids, strict=True):
-            fused = fused + convolve_enlarged(
-                grid, weight, get_size(x), align_corners=self.align_corners
-            )
-        return self.bottleneck.activate(fused)
+        maps = [x, *(module(x) for module in self.psp_modules)]
+        return self.fuse(maps, self.bottleneck)
+
+    def fuse(self, maps: Sequence[Tensor], conv: ConvModule) -> Tensor:
+        """Return `conv` of the maps, stacked at the size of the first one."""
+        stack = convolve_stack(
+            maps, conv.conv.weight, get_size(maps[0]), align_corners=self.align_corners
+        )
+        return conv.activate(stack)
 
 
 def build_pspnet(

@@ -6,7 +6,6 @@ figure 4; the part that parses objects.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
@@ -35,7 +34,6 @@ class UPerHead(PSPHead):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the first stage."""
-        size_hw = get_size(features[0])
         top = self.pool_pyramid(features[-1])
         levels = [top]
         for feature, lateral, conv in zip(
@@ -44,13 +42,10 @@ class UPerHead(PSPHead):
             reversed(self.fpn_convs),
             strict=True,
         ):
-            top = lateral(feature) + self._resize(top, get_size(feature))
+            enlarged = resize(top, get_size(feature), align_corners=self.align_corners)
+            top = lateral(feature) + enlarged
             levels.insert(0, conv(top))
-        fused = torch.cat([self._resize(level, size_hw) for level in levels], dim=1)
-        return self.classify(self.fpn_bottleneck(fused))
-
-    def _resize(self, x: Tensor, size_hw: tuple[int, int]) -> Tensor:
-        return resize(x, size_hw, align_corners=self.align_corners)
+        return self.classify(self.fuse(levels, self.fpn_bottleneck))
 
 
 def build_upernet(
