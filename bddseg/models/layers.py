@@ -68,30 +68,35 @@ class BareConv(nn.Module):
         return out
 
 
-def convolve_stack(
-    maps: Sequence[Tensor], weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
+def fuse_maps(
+    maps: Sequence[Tensor], conv: ConvModule, size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
-    """Return the 3x3 convolution of maps that are enlarged to one size and stacked.
+    """Return `conv` of maps that are enlarged to one size and stacked.
 
-    It is the sum of the convolutions of its parts, and none of the enlarged maps is made.
+    The convolution of a stack is the sum of those of its parts, and that of an enlarged map need
+    not be done at full size: none of the enlarged maps is made.
 
     Args:
         maps: of (N, C_i, h_i, w_i).
-        weight: (O, sum of C_i, 3, 3).
+        conv: a 3x3 convolution of the sum of C_i channels to O.
         size_hw: (H, W), the size to which all maps are enlarged.
         align_corners: as `interpolate` of torch means it.
 
     Returns:
         (N, O, H, W).
     """
-    weights = torch.split(weight, [x.shape[1] for x in maps], dim=1)
-    parts = (
-        F.conv2d(x, part, padding=1)
-        if get_size(x) == size_hw
-        else convolve_enlarged(x, part, size_hw, align_corners=align_corners)
-        for x, part in zip(maps, weights, strict=True)
-    )
-    return reduce(torch.add, parts)
+    weights = torch.split(conv.conv.weight, [x.shape[1] for x in maps], dim=1)
+    pairs = list(zip(maps, weights, strict=True))
+    full = [(x, weight) for x, weight in pairs if get_size(x) == size_hw]
+    parts = [
+        convolve_enlarged(x, weight, size_hw, align_corners=align_corners)
+        for x, weight in pairs
+        if get_size(x) != size_hw
+    ]
+    if full:
+        stack, kernel = (torch.cat(tensors, dim=1) for tensors in zip(*full, strict=True))
+        parts.append(F.conv2d(stack, kernel, padding=1))
+    return conv.activate(reduce(torch.add, parts))
 
 
 def convolve_enlarged(

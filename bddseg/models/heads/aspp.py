@@ -6,13 +6,12 @@ Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, get_size, resize
+from bddseg.models.layers import ConvModule, fuse_maps, get_size
 
 
 class ASPPHead(DecodeHead):
@@ -45,10 +44,8 @@ class ASPPHead(DecodeHead):
 
     def pool_pyramid(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, channels, h, w)."""
-        pooled = resize(self.image_pool(x), get_size(x), align_corners=self.align_corners)
-        branches = [pooled, *(module(x) for module in self.aspp_modules)]
-        fused: Tensor = self.bottleneck(torch.cat(branches, dim=1))
-        return fused
+        branches = [self.image_pool(x), *(module(x) for module in self.aspp_modules)]
+        return fuse_maps(branches, self.bottleneck, get_size(x), align_corners=self.align_corners)
 
 
 def build_deeplabv3(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, get_size, resize
+from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize
 
 Direction = Literal["collect", "distribute", "bi-direction"]
 
@@ -86,8 +86,9 @@ class PSAHead(DecodeHead):
             reduced = resize(self.reduce_p(x), size_hw, align_corners=align_corners)
             gathered.append(self._gather(reduced, self.attention_p, over=-2))
         context = self.proj(torch.cat(gathered, dim=1))
-        context = resize(context, get_size(x), align_corners=align_corners)
-        return self.classify(self.bottleneck(torch.cat([x, context], dim=1)))
+        return self.classify(
+            fuse_maps([x, context], self.bottleneck, get_size(x), align_corners=align_corners)
+        )
 
     def _shrink_size(self, size_hw: tuple[int, int]) -> tuple[tuple[int, int], bool]:
         """Return the size the attention works at, and how maps are interpolated to it and back."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
-from bddseg.models.layers import ConvModule, convolve_stack, get_size
+from bddseg.models.layers import ConvModule, fuse_maps, get_size
 
 
 class PSPHead(DecodeHead):
@@ -41,14 +41,7 @@ class PSPHead(DecodeHead):
         The grids' averages are enlarged to the size of x, stacked on it and convolved.
         """
         maps = [x, *(module(x) for module in self.psp_modules)]
-        return self.fuse(maps, self.bottleneck)
-
-    def fuse(self, maps: Sequence[Tensor], conv: ConvModule) -> Tensor:
-        """Return `conv` of the maps, stacked at the size of the first one."""
-        stack = convolve_stack(
-            maps, conv.conv.weight, get_size(maps[0]), align_corners=self.align_corners
-        )
-        return conv.activate(stack)
+        return fuse_maps(maps, self.bottleneck, get_size(x), align_corners=self.align_corners)
 
 
 def build_pspnet(

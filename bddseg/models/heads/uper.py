@@ -12,7 +12,7 @@ from bddseg.models.backbones.resnet import ResNetV1c
 from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
 from bddseg.models.heads.fcn import build_auxiliary_head
 from bddseg.models.heads.psp import PSPHead
-from bddseg.models.layers import ConvModule, get_size, resize
+from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize
 
 
 class UPerHead(PSPHead):
@@ -45,7 +45,10 @@ class UPerHead(PSPHead):
             enlarged = resize(top, get_size(feature), align_corners=self.align_corners)
             top = lateral(feature) + enlarged
             levels.insert(0, conv(top))
-        return self.classify(self.fuse(levels, self.fpn_bottleneck))
+        size_hw = get_size(features[0])
+        return self.classify(
+            fuse_maps(levels, self.fpn_bottleneck, size_hw, align_corners=self.align_corners)
+        )
 
 
 def build_upernet(
