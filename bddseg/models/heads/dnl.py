@@ -40,11 +40,13 @@ class DisentangledNonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        value = self.g(x).flatten(2).transpose(1, 2)
-        # The fused attention never holds the (h w) x (h w) matrix of weights.
+        value = self.g(x).flatten(2).transpose(1, 2).contiguous()
+        query, key = self._whiten(self.theta(x)), self._whiten(self.phi(x))
+        # The fused attention never holds the (h w) x (h w) matrix of weights. On a CPU there is one
+        # only for four dimensions: (N, heads, positions, channels).
         pairwise = F.scaled_dot_product_attention(
-            self._whiten(self.theta(x)), self._whiten(self.phi(x)), value, scale=self.scale
-        )
+            query[:, None], key[:, None], value[:, None], scale=self.scale
+        )[:, 0]
         unary = self.conv_mask(x).flatten(2).softmax(dim=2) @ value
         gathered = (pairwise + unary).transpose(1, 2)
         out: Tensor = x + self.conv_out(gathered.reshape(*gathered.shape[:2], *x.shape[2:]))
@@ -54,7 +56,7 @@ class DisentangledNonLocal(nn.Module):
     def _whiten(x: Tensor) -> Tensor:
         """(N, c, h, w) -> (N, h * w, c), less the mean over positions."""
         flat = x.flatten(2)
-        return (flat - flat.mean(dim=2, keepdim=True)).transpose(1, 2)
+        return (flat - flat.mean(dim=2, keepdim=True)).transpose(1, 2).contiguous()
 
 
 class DNLHead(ContextHead):
