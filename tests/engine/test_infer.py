@@ -175,7 +175,10 @@ def test_ctrl_c_leaves_whole_masks_and_exits_with_130(tiny, frames, tmp_path):
     for number in range(400):
         shutil.copy(frames / "a.jpg", frames / f"copy{number:03}.jpg")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "bddseg", "infer", str(tiny), str(frames), "-o", str(out)]
+    # Where the tests run in the background, Ctrl-C is ignored; a terminal does not ignore it.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from bddseg.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "infer", str(tiny), str(frames), "-o", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while len(list(out.glob("*.png"))) < 3:
             assert process.poll() is None
