@@ -1,7 +1,6 @@
 """The errors that a user can act on."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class BddsegError(Exception):
@@ -24,6 +23,9 @@ class BddsegWarning(UserWarning):
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> BddsegError:
     """Return the error for a name that is not in a list; it offers the three nearest."""
+    # Imported here: it takes milliseconds, which --help need not wait for.
+    from difflib import get_close_matches
+
     nearest = get_close_matches(name, sorted(known), n=3, cutoff=0.0)
     offer = f" The nearest: {', '.join(nearest)}." if nearest else ""
     return BddsegError(f"There is no {kind} named '{name}'.{offer}", hint)
