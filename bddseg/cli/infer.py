@@ -1,5 +1,6 @@
 """`bddseg infer`: frames to masks."""
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,14 +74,17 @@ def infer(
     )
     record = run_job(job, track=track)
     if as_json:
-        from dataclasses import asdict
-
         show_json(asdict(record))
     else:
         show(_summarize(record, out))
+    _report_failures(record)
+
+
+def _report_failures(record: "Record") -> None:
     for failure in record.failures:
         show_note(f"Failed: {failure.error}")
     if record.failures:
+        show_note("Mend or remove these frames and run again; the other masks are done.")
         raise typer.Exit(1)
 
 
