@@ -14,6 +14,7 @@ SizeHW = tuple[Size, Size]
 Rgb = tuple[float, float, float]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Option = bool | int | float | str | list[int | float | str]
 
 
@@ -53,11 +54,20 @@ class Test(_Table, frozen=True, kw_only=True):
 
 
 class Weights(_Table, frozen=True, kw_only=True):
-    """Where the checkpoint is: addresses in order of preference, or a file beside the TOML."""
+    """Where the checkpoint is: addresses in order of preference, or a file beside the TOML.
+
+    Attributes:
+        urls: addresses of the same file, the best one first.
+        file: a path relative to the TOML, instead of addresses.
+        md5: its checksum.
+        sha256: likewise; counts before `md5`.
+        md5_url: where its MD5 is published.
+    """
 
     urls: list[str] = []
     file: str | None = None
     md5: Md5 | None = None
+    sha256: Sha256 | None = None
     md5_url: str | None = None
 
 
@@ -109,7 +119,7 @@ class Entry(_Table, frozen=True, kw_only=True):
 
     name: Name
     title: str
-    task: str
+    task: Name
     architecture: str
     options: dict[str, Option] = {}
     preprocessing: Preprocessing
@@ -173,3 +183,22 @@ def read_entry(path: Path) -> Entry:
         BddsegError: the file cannot be read, or a key in it is wrong.
     """
     return parse_entry(read_toml(path), str(path), path.parent)
+
+
+def format_entry(entry: Entry) -> str:
+    """Return the TOML of an entry, which `read_entry` reads; empty values are left out.
+
+    TOML has no null, and all that can be empty is so by default.
+    """
+    import tomli_w
+
+    return tomli_w.dumps(_drop_defaults(msgspec.to_builtins(entry)))
+
+
+def _drop_defaults(table: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in table.items():
+        short = _drop_defaults(value) if isinstance(value, dict) else value
+        if short not in (None, "", [], (), {}):
+            kept[key] = list(short) if isinstance(short, tuple) else short
+    return kept

@@ -112,8 +112,10 @@ def test_zoo_list_cached_shows_what_is_on_this_machine(run, tmp_path, monkeypatc
     monkeypatch.setenv("BDDSEG_HOME", str(tmp_path))
     assert json.loads(run("zoo", "list", "--cached", "--json")[1]) == []
     name = "dnl_r50-d8_512x1024_40k_drivable_bdd100k"
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / f"{name}.pth").touch()
+    path = tmp_path / "drivable" / "models" / f"{name}.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(1_234_567))
+    assert run("zoo", "list", "--cached")[1].rstrip().endswith("1.2 MB")
     assert [row["name"] for row in json.loads(run("zoo", "list", "--cached", "--json")[1])] == [
         name
     ]

@@ -1,12 +1,13 @@
-"""`bddseg zoo`: the published models."""
+"""`bddseg zoo list`: what there is."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_json
+from bddseg.cli.console import format_size, show, show_json
 from bddseg.cli.options import AsJson
+from bddseg.cli.zoo.show import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bddseg.zoo.entry import Entry
-
-app = typer.Typer(help="The models: what there is, and what each is worth.", no_args_is_help=True)
 
 
 class Column(StrEnum):
@@ -29,7 +28,6 @@ class Column(StrEnum):
     TEST = "test"
 
 
-@app.command("list")
 def list_models(
     task: Annotated[str | None, typer.Option(help="Only models of this task.")] = None,
     arch: Annotated[
@@ -57,24 +55,9 @@ def list_models(
     if sort is not None:
         entries.sort(key=lambda entry: _sort_key(entry, sort))
     if as_json:
-        show_json([_to_json(entry) for entry in entries])
+        show_json([describe(entry) for entry in entries])
     else:
         show(_make_table(entries))
-
-
-@app.command("show")
-def show_model(
-    model: Annotated[str, typer.Argument(help="Name, short name, or an entry's TOML file.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show everything about one model."""
-    from bddseg.zoo.catalog import find_entry
-
-    entry = find_entry(model)
-    if as_json:
-        show_json(_to_json(entry))
-    else:
-        show(_describe(entry))
 
 
 def _sort_key(entry: "Entry", column: Column) -> tuple[str | float, str]:
@@ -90,19 +73,6 @@ def _sort_key(entry: "Entry", column: Column) -> tuple[str | float, str]:
     return keys[column], entry.name
 
 
-def _to_json(entry: "Entry") -> object:
-    import msgspec
-
-    from bddseg.zoo.cache import get_weights_path
-
-    path = get_weights_path(entry)
-    return {
-        **msgspec.to_builtins(entry),
-        "short_name": entry.short_name,
-        "cached": str(path) if path.is_file() else None,
-    }
-
-
 def _make_table(entries: "Sequence[Entry]") -> "Table":
     from rich.table import Table
 
@@ -114,9 +84,10 @@ def _make_table(entries: "Sequence[Entry]") -> "Table":
         table.add_column(heading)
     for heading in ("iterations", "input", "mIoU val", "mIoU test"):
         table.add_column(heading, justify="right")
-    table.add_column("cached")
+    table.add_column("cached", justify="right")
     for entry in entries:
         training, scores = entry.training, entry.scores
+        path = get_weights_path(entry)
         table.add_row(
             entry.short_name,
             entry.title,
@@ -126,31 +97,6 @@ def _make_table(entries: "Sequence[Entry]") -> "Table":
             "{}x{}".format(*entry.preprocessing.size_hw),
             f"{scores.miou_val:.2f}" if scores else "",
             f"{scores.miou_test:.2f}" if scores else "",
-            "yes" if get_weights_path(entry).is_file() else "",
+            format_size(path.stat().st_size) if path.is_file() else "",
         )
     return table
-
-
-def _describe(entry: "Entry") -> "Table":
-    import msgspec
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in _flatten(msgspec.to_builtins(entry)):
-        table.add_row(key, Text(value))
-    table.add_row("run", Text(f"bddseg infer {entry.short_name} FRAMES -o OUT"))
-    return table
-
-
-def _flatten(content: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in content.items():
-        if isinstance(value, dict):
-            rows += _flatten(value, f"{prefix}{key}.")
-        elif value not in (None, "", [], ()):
-            items = value if isinstance(value, list | tuple) else [value]
-            rows.append((prefix + key, ", ".join(str(item) for item in items)))
-    return rows

@@ -1,0 +1,73 @@
+"""`bddseg zoo show`: everything about one model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bddseg.cli.console import show, show_json
+from bddseg.cli.options import AsJson, ModelName
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bddseg.zoo.entry import Entry
+
+
+def show_model(
+    model: ModelName,
+    as_json: AsJson = False,
+    as_toml: Annotated[
+        bool,
+        typer.Option("--toml", help="Print the entry's TOML: a start for a model of your own."),
+    ] = False,
+) -> None:
+    """Show everything about one model."""
+    from bddseg.zoo.catalog import find_entry
+    from bddseg.zoo.entry import format_entry
+
+    entry = find_entry(model)
+    if as_json:
+        show_json(describe(entry))
+    elif as_toml:
+        show(format_entry(entry))
+    else:
+        show(_make_table(entry))
+
+
+def describe(entry: "Entry") -> dict[str, object]:
+    """Return an entry as plain data, with the state of its weights on this machine."""
+    import msgspec
+
+    from bddseg.zoo.cache import get_weights_path
+
+    path = get_weights_path(entry)
+    return {
+        **msgspec.to_builtins(entry),
+        "short_name": entry.short_name,
+        "cached": str(path) if path.is_file() else None,
+        "cached_bytes": path.stat().st_size if path.is_file() else None,
+    }
+
+
+def _make_table(entry: "Entry") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in _flatten(describe(entry)):
+        table.add_row(key, Text(value))
+    table.add_row("run", Text(f"bddseg infer {entry.short_name} FRAMES -o OUT"))
+    return table
+
+
+def _flatten(content: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in content.items():
+        if isinstance(value, dict):
+            rows += _flatten(value, f"{prefix}{key}.")
+        elif value not in (None, "", [], ()):
+            items = value if isinstance(value, list | tuple) else [value]
+            rows.append((prefix + key, ", ".join(str(item) for item in items)))
+    return rows
