@@ -2,14 +2,26 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from bddseg.errors import BddsegError
 
+# The record that inference leaves beside its results.
+RECORD_NAME = "run.json"
+
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` under a temporary name in the same folder, then rename it to `path`.
+    """Write `data` to `path`, whole or not at all; see `open_atomically`."""
+    with open_atomically(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file under a temporary name in the same folder; in the end it is renamed to `path`.
 
     Missing folders are made. Whoever reads `path` sees the old file or the new one, never a part.
 
@@ -21,7 +33,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                yield file
             # mkstemp makes files private; these are as shareable as any other the user writes.
             Path(temporary).chmod(0o666 & ~_UMASK)
             Path(temporary).replace(path)
@@ -62,6 +74,14 @@ def list_files(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
         paths = (Path(root, name) for name in names if not name.startswith("."))
         found += [path for path in paths if wanted(path)]
     return sorted(found)
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file; not so if either leads nowhere."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _read_umask() -> int:

@@ -29,6 +29,50 @@ def track_silently(items: Sequence[T], description: str) -> Iterable[T]:
     return items
 
 
+class Display(Protocol):
+    """Shows how far a run is."""
+
+    def update(self, *, done: int, failed: int, total: int | None) -> None:
+        """Show numbers of frames; `total` is None as long as they are still being listed."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a remark."""
+        ...
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def update(self, *, done: int, failed: int, total: int | None) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
+class Meter(Protocol):
+    """Shows how far transfers are; called from several threads."""
+
+    def show(self, name: str, done: int, total: int | None) -> None:
+        """Show that `done` bytes of a file are here, of `total` if that is known."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a remark."""
+        ...
+
+
+class SilentMeter:
+    """Shows nothing."""
+
+    def show(self, name: str, done: int, total: int | None) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
 def map_in_threads(
     function: Callable[[T], R], items: Iterable[T], workers: int
 ) -> Iterator[R | BddsegError]:

@@ -21,6 +21,13 @@ def _check_task(name: str) -> str:
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")
 ]
+ModelName = Annotated[
+    str, typer.Argument(help="A model of `bddseg zoo list`, or an entry's TOML file.")
+]
+ModelNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MODEL]...", help="Models of `bddseg zoo list`, or TOML files."),
+]
 TaskName = Annotated[
     str,
     typer.Option(
@@ -32,6 +39,8 @@ Out = Annotated[
 ]
 Workers = Annotated[int, typer.Option("--nproc", min=1, help="Files worked on at a time.")]
 
+# An exit code: 128 + SIGINT, as shells have it.
+INTERRUPTED = 130
 # The cores that this process may use, which can be fewer than the machine has.
 ALL_CORES = (
     len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,17 +3,16 @@
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bddseg.data.png import encode_png, is_plain_grey
 from bddseg.errors import BddsegError
 from bddseg.files import list_files, write_atomically
 
 Labels = npt.NDArray[np.uint8]
-
-# zlib's fastest levels lose little on label maps: large areas of one value.
-_COMPRESSION = 3
 
 
 def read_mask(path: Path) -> Labels:
@@ -25,12 +24,18 @@ def read_mask(path: Path) -> Labels:
         BddsegError: the file is missing, no image, damaged, or no single-channel 8-bit image.
     """
     try:
-        with Image.open(path) as image:
+        data = path.read_bytes()
+        if is_plain_grey(data):
+            # OpenCV decodes without holding up other threads; what it cannot, Pillow explains.
+            labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if labels is not None:
+                return labels.astype(np.uint8, copy=False)
+        with Image.open(BytesIO(data)) as image:
             if image.mode not in ("L", "P"):
                 raise BddsegError(
                     f"{path} is no mask: its mode is {image.mode}, and class ids were expected "
                     "(one channel of 8 bits).",
-                    "Give the masks, not the colormaps made from them.",
+                    "Give masks, not colormaps; of these, `bddseg labels convert` makes masks.",
                 )
             return np.asarray(image, np.uint8)
     # Pillow reports damage as OSError, SyntaxError (PNG chunks) or ValueError.
@@ -40,9 +45,7 @@ def read_mask(path: Path) -> Labels:
 
 def encode_mask(labels: Labels) -> bytes:
     """Return labels (H, W), uint8, as the bytes of a single-channel 8-bit PNG."""
-    buffer = BytesIO()
-    Image.fromarray(labels).save(buffer, "PNG", compress_level=_COMPRESSION)
-    return buffer.getvalue()
+    return encode_png(labels)
 
 
 def write_mask(path: Path, labels: Labels) -> None:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bddseg.data.frames import find_frames, read_frame
+from bddseg.data.frames import read_frame
+from bddseg.data.sources import find_frames
 from bddseg.errors import BddsegError
 
 
@@ -56,7 +57,7 @@ def test_hidden_files_and_other_files_are_passed_over(frames):
 
 def test_two_frames_of_one_name_are_an_error(frames):
     (frames / "a.png").write_bytes((frames / "b.png").read_bytes())
-    with pytest.raises(BddsegError, match=r"a\.jpg and .*a\.png would both become a\.png"):
+    with pytest.raises(BddsegError, match=r"a\.(jpg|png) and .*a\.(jpg|png) would both become a\."):
         names(frames)
 
 

@@ -38,7 +38,7 @@ def spread_classes(weights):
 def test_every_frame_gets_a_mask_of_its_own_size(run, tiny, frames, tmp_path):
     code, out, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--device", "cpu")
     assert code == 0, err
-    assert "5 of 5 masks written" in out
+    assert "5 of 5 frames done into" in out
     assert list_files(tmp_path / "out") == [*MASKS, "run.json"]
     for name in MASKS:
         (frame,) = frames.glob(name.replace(".png", ".*"))
@@ -65,10 +65,11 @@ def test_the_record_says_how_the_masks_were_made(run, tiny, frames, tmp_path):
     assert (record["model"], record["task"]) == ("tiny", "drivable")
     assert record["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert record["arguments"]["source"] == str(frames)
-    assert record["arguments"]["limit"] == 3
+    assert record["arguments"]["selection"]["limit"] == 3
     assert record["versions"]["torch"] == torch.__version__
-    stages = {"load", "run", "read", "prepare", "network", "write"}
-    assert set(record["seconds"]) == stages
+    assert set(record["seconds"]) == {"load", "run"}
+    (worker,) = record["workers"]
+    assert set(worker["seconds"]) == {"read", "prepare", "network", "download", "write"}
 
 
 def test_broken_frames_are_named_counted_and_stop_nothing(run, tiny, frames, tmp_path):
@@ -77,7 +78,7 @@ def test_broken_frames_are_named_counted_and_stop_nothing(run, tiny, frames, tmp
     code, out, err = run("infer", tiny, frames, "-o", tmp_path / "out")
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert code == 1
-    assert "5 of 7 masks written" in out
+    assert "5 of 7 frames done into" in out
     assert "2 failed" in out
     assert "broken.jpg is no image" in err
     assert list_files(tmp_path / "out") == [*MASKS, "run.json"]
@@ -152,25 +153,6 @@ def test_an_entry_with_an_unknown_key_is_named(run, tiny, frames, tmp_path):
     assert "preprocesing" in err
 
 
-def test_an_interrupted_run_leaves_whole_masks_and_says_so(tiny, frames, tmp_path):
-    from bddseg.engine.job import Job
-    from bddseg.engine.pipeline import run_job
-    from bddseg.zoo.entry import read_entry
-
-    def interrupt(items, description):
-        yield from items[:2]
-        raise KeyboardInterrupt
-
-    entry = read_entry(tiny)
-    weights = tiny.with_name("tiny.pth")
-    job = Job(entry=entry, weights=weights, source=str(frames), out=tmp_path / "out")
-    with pytest.raises(KeyboardInterrupt):
-        run_job(job, track=interrupt)
-    record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert (record["status"], record["done"]) == ("interrupted", 2)
-    assert list_files(tmp_path / "out") == [*MASKS[:2], "run.json"]
-
-
 def test_ctrl_c_leaves_whole_masks_and_exits_with_130(tiny, frames, tmp_path):
     for number in range(400):
         shutil.copy(frames / "a.jpg", frames / f"copy{number:03}.jpg")
@@ -198,7 +180,7 @@ def test_tta_averages_six_scales_and_their_mirrors(tiny, frames):
     spread_classes(tiny.with_name("tiny.pth"))
     model = load_model(str(tiny), tta=True)
     frame = read_frame(frames / "a.jpg")
-    images = model.prepare(frame)
+    images = [image[None] for image in model.prepare(frame).images]
     edges = [(int(64 * scale), int(96 * scale)) for scale in (0.5, 0.75, 1, 1.25, 1.5, 1.75)]
     assert [tuple(image.shape[2:]) for image in images] == [
         fit_size(frame.shape[:2], bounds) for bounds in edges
