@@ -1,4 +1,7 @@
-"""The official score, with the oddities of the official evaluator (bdd100k 1.0.1, eval/seg.py)."""
+"""Scores from counts of pixels: the official one, and the plain ones that it hides.
+
+The official score has the oddities of the official evaluator (bdd100k 1.0.1, eval/seg.py).
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bddseg.metrics.confusion import Counts
+from bddseg.metrics.confusion import Counts, join_background
+from bddseg.tasks import Task, get_task
 
 # The key of the official result file under which means stand.
 AVERAGE = "AVERAGE"
@@ -70,6 +74,107 @@ def compute_official_score(counts: Counts, classes: tuple[str, ...]) -> Official
         frequency_weighted_iou=_sum_percent(iou * _divide(truth_totals, total, empty=np.nan)),
         pixel_acc=_sum_percent(_divide(correct, total, empty=np.nan)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """What one class came to, in percent; NaN where there is nothing to divide by.
+
+    Attributes:
+        iou: right pixels over those that are of the class, were given it, or both.
+        precision: right pixels over those given the class.
+        recall: right pixels over those of the class.
+        f1: harmonic mean of precision and recall.
+        truth_pixels: how many are of the class.
+    """
+
+    iou: float
+    precision: float
+    recall: float
+    f1: float
+    truth_pixels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainScore:
+    """A score in which all known truth pixels count, those of the background too.
+
+    Attributes:
+        classes: the score of each class, the background's too.
+        mean_iou: over the classes that occur in the truth or the result, without the background.
+        mean_iou_all: likewise, with the background.
+        pixel_acc: share of known truth pixels that are right.
+    """
+
+    classes: dict[str, ClassScore]
+    mean_iou: float
+    mean_iou_all: float
+    pixel_acc: float
+
+
+def compute_score(counts: Counts, task: Task) -> OfficialScore:
+    """Return the official score of a task from counts summed over all frames.
+
+    Args:
+        counts: (K + 1, K + 1), truth by result, for the task's K classes and what is outside them.
+        task: whose classes they are.
+    """
+    kept = counts if task.background is None else join_background(counts)
+    return compute_official_score(kept, task.scored_classes)
+
+
+def compute_plain_score(counts: Counts, task: Task) -> PlainScore:
+    """Return the score in which false positives on the background cost what they should.
+
+    Truth pixels outside all classes (255) are left out; result pixels outside them are wrong.
+
+    Args:
+        counts: (K + 1, K + 1), truth by result, for the task's K classes and what is outside them.
+        task: whose classes they are.
+    """
+    known = counts[:-1]
+    correct = np.diag(known)
+    truth, result = known.sum(axis=1), known[:, :-1].sum(axis=0)
+    union = truth + result - correct
+    iou = _divide(correct, union, empty=np.nan)
+    precision = _divide(correct, result, empty=np.nan)
+    recall = _divide(correct, truth, empty=np.nan)
+    f1 = _divide(2 * correct, truth + result, empty=np.nan)
+    occurs = union > 0
+    scored = occurs & np.array([name in task.scored_classes for name in task.classes])
+    return PlainScore(
+        classes={
+            name: ClassScore(
+                iou=float(100 * iou[number]),
+                precision=float(100 * precision[number]),
+                recall=float(100 * recall[number]),
+                f1=float(100 * f1[number]),
+                truth_pixels=int(truth[number]),
+            )
+            for number, name in enumerate(task.classes)
+        },
+        mean_iou=_mean_percent(iou[scored]),
+        mean_iou_all=_mean_percent(iou[occurs]),
+        pixel_acc=float(100 * correct.sum() / truth.sum()) if truth.sum() else float("nan"),
+    )
+
+
+def compute_binary_score(counts: Counts, task: Task) -> PlainScore | None:
+    """Return the score of "drivable or not", which the YOLOP family reports.
+
+    All classes but the background become one. None if the task has no background.
+
+    Args:
+        counts: (K + 1, K + 1), truth by result, for the task's K classes and what is outside them.
+        task: whose classes they are.
+    """
+    if task.background is None:
+        return None
+    groups = [range(len(task.classes) - 1), [len(task.classes) - 1], [len(task.classes)]]
+    binary = np.array(
+        [[counts[np.ix_(rows, columns)].sum() for columns in groups] for rows in groups], np.int64
+    )
+    return compute_plain_score(binary, get_task("drivable_binary"))
 
 
 Floats = npt.NDArray[np.float64]

@@ -115,3 +115,20 @@ def test_a_missing_folder_exits_with_1(run, tmp_path):
     code, out, err = run("eval", "-g", tmp_path / "none", "-r", tmp_path)
     assert (code, out) == (1, "")
     assert "none does not exist" in err
+
+
+def test_two_masks_of_one_name_are_an_error(tmp_path):
+    labels = np.zeros((4, 4), np.uint8)
+    for name in ("truth/a", "result/a", "result/sub/a"):
+        write_mask(tmp_path / f"{name}.png", labels)
+    with pytest.raises(BddsegError, match=r"a\.png and .*a\.png have the same name"):
+        evaluate(tmp_path / "truth", tmp_path / "result", DRIVABLE)
+
+
+def test_truth_and_result_swapped_are_recognised(tmp_path):
+    labels = np.zeros((4, 4), np.uint8)
+    for name in ("truth/a", "result/a"):
+        write_mask(tmp_path / f"{name}.png", labels)
+    (tmp_path / "result" / "run.json").write_text("{}")
+    with pytest.raises(BddsegError, match="holds results, not truth"):
+        evaluate(tmp_path / "result", tmp_path / "truth", DRIVABLE)

@@ -1,0 +1,1 @@
+"""Label maps as others write them: recognised, and converted to masks."""

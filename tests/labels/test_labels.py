@@ -1,0 +1,226 @@
+"""Label files of every encoding: recognised, and turned into masks."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bddseg.data.masks import read_mask, write_mask
+from bddseg.data.rle import encode_frame
+from bddseg.demo.scenes import render_scene
+from bddseg.labels.encodings import Encoding, recognize_ids
+from bddseg.tasks import get_task
+from bddseg.vis.colorize import encode_colormap
+
+TASK = get_task("drivable")
+LEGACY = np.array([1, 2, 0], np.uint8)
+SEEDS = (2, 4, 100, 105)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return {f"scene{seed}": render_scene(seed).labels for seed in SEEDS}
+
+
+def write_current(path, labels):
+    write_mask(path, labels)
+
+
+def write_legacy(path, labels):
+    write_mask(path, LEGACY[labels])
+
+
+def write_palette(path, labels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_colormap(labels, TASK))
+
+
+def write_rgb(path, labels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array(TASK.palette, np.uint8).reshape(256, 3)[labels]).save(path)
+
+
+def write_rgba(path, labels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack([labels] * 4, axis=2)).save(path)
+
+
+WRITERS = {
+    "current": write_current,
+    "legacy": write_legacy,
+    "palette": write_palette,
+    "rgb": write_rgb,
+}
+
+
+def write_all(folder, scenes, encoding):
+    for name, labels in scenes.items():
+        WRITERS[encoding](folder / "sub" / f"{name}.png", labels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("current", "current"), ("legacy", "legacy"), ("palette", "color"), ("rgb", "color")],
+)
+def test_each_encoding_is_recognised(scenes, tmp_path, run, encoding, expected):
+    folder = write_all(tmp_path / "labels", scenes, encoding)
+    code, out, _ = run("labels", "check", folder, "--json")
+    content = json.loads(out)
+    assert (content["encoding"], content["confidence"], content["telling"]) == (expected, 1, 4)
+    assert code == (0 if expected == "current" else 1)
+
+
+@pytest.mark.parametrize("encoding", ["current", "legacy", "palette", "rgb"])
+@pytest.mark.parametrize("kept", [(0, 2), (1, 2)])
+def test_masks_without_one_of_the_classes_are_recognised_too(scenes, tmp_path, run, encoding, kept):
+    drivable, background = kept
+    merged = {
+        name: np.where(labels == 2, background, drivable).astype(np.uint8)
+        for name, labels in scenes.items()
+    }
+    folder = write_all(tmp_path / "labels", merged, encoding)
+    expected = {"palette": "color", "rgb": "color"}.get(encoding, encoding)
+    assert json.loads(run("labels", "check", folder, "--json")[1])["encoding"] == expected
+
+
+def test_the_command_to_run_next_makes_masks(scenes, tmp_path, run):
+    for encoding in ("legacy", "palette", "rgb"):
+        folder = write_all(tmp_path / encoding, scenes, encoding)
+        code, _, err = run("labels", "check", folder)
+        assert code == 1
+        assert f"bddseg labels convert {folder} -o OUT -t drivable" in err
+        out = tmp_path / f"{encoding}-masks"
+        code, text, _ = run("labels", "convert", folder, "-o", out)
+        assert code == 0
+        assert text.startswith("4 files written")
+        for name, labels in scenes.items():
+            assert np.array_equal(read_mask(out / "sub" / f"{name}.png"), labels)
+
+
+@pytest.mark.parametrize("target", ["legacy", "color"])
+def test_converting_there_and_back_changes_nothing(scenes, tmp_path, run, target):
+    folder = write_all(tmp_path / "labels", scenes, "current")
+    first = folder / "sub" / f"scene{SEEDS[0]}.png"
+    labels = read_mask(first).copy()
+    labels[:3, :5] = 255
+    write_mask(first, labels)
+    there, back = tmp_path / "there", tmp_path / "back"
+    assert run("labels", "convert", folder, "-o", there, "--to", target)[0] == 0
+    assert run("labels", "convert", there, "-o", back, "--from", target)[0] == 0
+    for path in folder.rglob("*.png"):
+        again = read_mask(back / path.relative_to(folder))
+        # In the task's colours, unknown is black, as the background is.
+        expected = read_mask(path)
+        if target == "color":
+            expected = np.where(expected == 255, 2, expected)
+        assert np.array_equal(again, expected)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.full((72, 128), value, np.uint8) for value in (0, 1, 2, 255)]
+    + [np.random.default_rng(0).integers(0, 3, (72, 128)).astype(np.uint8)],
+    ids=["all 0", "all 1", "all 2", "all 255", "noise"],
+)
+def test_what_nobody_could_know_is_unsure(tmp_path, run, labels):
+    write_mask(tmp_path / "labels" / "a.png", labels)
+    code, out, err = run("labels", "check", tmp_path / "labels")
+    assert code == 1
+    assert "encoding   unsure" in out
+    assert "Nobody could tell" in err
+    code, _, err = run("labels", "convert", tmp_path / "labels", "-o", tmp_path / "out")
+    assert code == 1
+    assert "is not plain: unsure" in err
+
+
+def test_files_that_do_not_tell_follow_those_that_do(scenes, tmp_path, run):
+    folder = write_all(tmp_path / "labels", scenes, "current")
+    write_mask(folder / "dark.png", np.full((720, 1280), 2, np.uint8))
+    content = json.loads(run("labels", "check", folder, "--json")[1])
+    assert (content["encoding"], content["telling"]) == ("current", 4)
+    assert run("labels", "check", folder)[0] == 0
+
+
+def test_unknown_pixels_are_mentioned(scenes, tmp_path, run):
+    labels = scenes["scene2"].copy()
+    labels[-50:] = 255
+    write_mask(tmp_path / "a.png", labels)
+    code, out, _ = run("labels", "check", tmp_path)
+    assert code == 0
+    assert "255 means unknown" in out
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path, labels: write_mask(path, labels + 5), "it has id 7, and drivable has 0 to 2"),
+        (write_rgba, "it is bitmask"),
+        (lambda path, labels: path.write_bytes(b"no image"), "cannot be read"),
+        (lambda path, labels: Image.new("RGB", (8, 8), (1, 2, 3)).save(path), "colour (1, 2, 3)"),
+        (write_legacy, "it is legacy"),
+    ],
+    ids=["ids", "bitmask", "broken", "colours", "mixed"],
+)
+def test_what_is_off_is_named(scenes, tmp_path, run, write, said):
+    folder = write_all(tmp_path / "labels", scenes, "current")
+    write(folder / "odd.png", scenes["scene2"])
+    code, _, err = run("labels", "check", folder)
+    assert code == 1
+    assert f"{folder / 'odd.png'}: " in err
+    assert said in err
+
+
+def test_bitmasks_are_recognised(scenes, tmp_path, run):
+    write_rgba(tmp_path / "a.png", scenes["scene2"])
+    assert "encoding   bitmask" in run("labels", "check", tmp_path)[1]
+
+
+def test_a_colour_of_no_class_is_named_and_the_others_are_converted(scenes, tmp_path, run):
+    folder = write_all(tmp_path / "labels", scenes, "rgb")
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(folder / "odd.png")
+    out = tmp_path / "out"
+    code, text, err = run("labels", "convert", folder, "-o", out, "--from", "color")
+    assert code == 1
+    assert "odd.png: it has the colour (1, 2, 3)" in err
+    assert text.startswith("4 files written")
+
+
+def test_a_folder_is_not_converted_into_itself(scenes, tmp_path, run):
+    folder = write_all(tmp_path / "labels", scenes, "legacy")
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    assert run("labels", "convert", folder, "-o", folder)[0] == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before
+
+
+def test_run_length_encoded_json_becomes_masks(scenes, tmp_path, run):
+    frames = [encode_frame(f"{name}.jpg", labels, TASK) for name, labels in scenes.items()]
+    file, out = tmp_path / "drivable.json", tmp_path / "out"
+    file.write_text(json.dumps(frames))
+    assert run("labels", "convert", file, "-o", out)[0] == 0
+    for name, labels in scenes.items():
+        assert np.array_equal(read_mask(out / f"{name}.png"), labels)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read as JSON"),
+        ('{"a": 1}', "holds no list of frames"),
+        ('[{"name": "x", "labels": [{"category": "car"}]}]', "frame x: KeyError: 'rle'"),
+        ('[{"name": "x", "labels": []}]', "its labels have 0 sizes"),
+    ],
+)
+def test_json_that_is_wrong_is_named(tmp_path, run, content, said):
+    file = tmp_path / "rle.json"
+    file.write_text(content)
+    code, _, err = run("labels", "convert", file, "-o", tmp_path / "out")
+    assert code == 1
+    assert said in err
+    assert "rle.json" in err
+
+
+def test_tasks_without_background_have_one_encoding():
+    labels = np.zeros((9, 9), np.uint8)
+    assert recognize_ids(labels, get_task("sem_seg")) == (Encoding.CURRENT, "")
