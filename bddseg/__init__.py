@@ -10,16 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bddseg.engine.launch import infer
     from bddseg.engine.model import load_model
     from bddseg.metrics.evaluation import evaluate
     from bddseg.tasks import get_task
     from bddseg.zoo.catalog import list_entries
 
-__all__ = ["__version__", "evaluate", "get_task", "list_entries", "load_model"]
+__all__ = ["__version__", "evaluate", "get_task", "infer", "list_entries", "load_model"]
 
 _HOMES = {
     "evaluate": "bddseg.metrics.evaluation",
     "get_task": "bddseg.tasks",
+    "infer": "bddseg.engine.launch",
     "list_entries": "bddseg.zoo.catalog",
     "load_model": "bddseg.engine.model",
 }

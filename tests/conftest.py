@@ -42,19 +42,29 @@ def _own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     """The TOML of a small model, with weights beside it."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return write_tiny_model(folder)
+
+
+def write_tiny_model(folder: Path, *, spread: bool = False) -> Path:
+    """Write a small model; `spread` makes its masks hold several classes."""
     import torch
 
     from bddseg.models.architectures import build_network
     from bddseg.zoo.entry import read_entry
 
-    folder = tmp_path / "model"
-    folder.mkdir()
     path = folder / "tiny.toml"
     path.write_text(ENTRY)
     entry = read_entry(path)
     torch.manual_seed(0)
-    network = build_network(entry.architecture, num_classes=3, options=entry.options)
-    torch.save(network.state_dict(), folder / "tiny.pth")
+    state = build_network(entry.architecture, num_classes=3, options=entry.options).state_dict()
+    if spread:
+        # Stronger and opposed reasons for each class.
+        generator = torch.Generator().manual_seed(3)
+        state["decode_head.conv_seg.weight"].normal_(0, 10, generator=generator)
+        state["decode_head.conv_seg.bias"].zero_()
+    torch.save(state, folder / "tiny.pth")
     return path
 
 

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bddseg.cli import demo, evaluate, infer, vis, zoo
+from bddseg.cli import demo, evaluate, infer, labels, submit, vis, zoo
 from bddseg.cli.console import show_error, show_note, show_warning
+from bddseg.cli.options import INTERRUPTED
 from bddseg.errors import BddsegError
-
-# 128 + SIGINT, as shells have it.
-_INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
@@ -27,7 +25,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             show_note("Interrupted. Files written so far are whole.")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(
@@ -40,8 +38,11 @@ app = typer.Typer(
 )
 app.add_typer(zoo.app, name="zoo")
 app.command("infer")(infer.infer)
+app.command("worker", hidden=True)(infer.work)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(vis.app, name="vis")
+app.add_typer(labels.app, name="labels")
+app.command("submit")(submit.submit)
 app.command("demo")(demo.demo)
 
 

@@ -1,30 +1,25 @@
-"""All that is printed: data to stdout; progress, warnings and errors to stderr."""
+"""All that is printed: data to stdout; warnings and errors to stderr."""
 
 import json
 import math
 import sys
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 
 from bddseg.errors import BddsegError, BddsegWarning
 
-T = TypeVar("T")
-
 # Where there is no terminal to fit, tables are not squeezed.
 _PLAIN_WIDTH = 160
-_PLAIN_INTERVAL_S = 10.0
 
 
 def show(content: RenderableType) -> None:
     """Print a result to stdout."""
     if isinstance(content, str):
-        _print_plain(content, stderr=False)
+        print_plain(content, stderr=False)
     else:
-        _make_console(stderr=False).print(content)
+        make_console(stderr=False).print(content)
 
 
 def show_json(content: Any) -> None:
@@ -34,14 +29,14 @@ def show_json(content: Any) -> None:
 
 def show_note(text: str) -> None:
     """Print a remark to stderr."""
-    _print_plain(text)
+    print_plain(text)
 
 
 def show_error(error: BddsegError) -> None:
     """Print an error and its next step to stderr."""
-    _print_plain(f"Error: {error.message}", style="red")
+    print_plain(f"Error: {error.message}", style="red")
     if error.hint:
-        _print_plain(error.hint)
+        print_plain(error.hint)
 
 
 def show_warning(
@@ -54,56 +49,27 @@ def show_warning(
 ) -> None:
     """Print a warning to stderr; it takes the place of `warnings.showwarning`."""
     if issubclass(category, BddsegWarning):
-        _print_plain(f"Warning: {message}", style="yellow")
+        print_plain(f"Warning: {message}", style="yellow")
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)
         (file or sys.stderr).write(text)
 
 
-def track(items: Sequence[T], description: str) -> Iterable[T]:
-    """Pass items on and show on stderr how many have gone by."""
-    console = _make_console(stderr=True)
-    return (_track_bar if console.is_terminal else _track_lines)(items, description)
+def format_size(size_bytes: int) -> str:
+    """Return a size as people read it: "184.2 MB"."""
+    return f"{size_bytes / 1e6:,.1f} MB"
 
 
-def _track_bar(items: Sequence[T], description: str) -> Iterator[T]:
-    # Imported here: not every command shows a bar, and --help should be quick.
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=_make_console(stderr=True),
-    ) as progress:
-        yield from progress.track(items, description=description)
-
-
-def _track_lines(items: Sequence[T], description: str) -> Iterator[T]:
-    reported = time.monotonic()
-    for done, item in enumerate(items):
-        if time.monotonic() - reported >= _PLAIN_INTERVAL_S:
-            _print_plain(f"{description}: {done} of {len(items)}")
-            reported = time.monotonic()
-        yield item
-    _print_plain(f"{description}: {len(items)} of {len(items)}")
-
-
-def _make_console(*, stderr: bool) -> Console:
+def make_console(*, stderr: bool) -> Console:
+    """Return a console on a standard stream as it is now."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def _print_plain(text: str, *, style: str | None = None, stderr: bool = True) -> None:
+def print_plain(text: str, *, style: str | None = None, stderr: bool = True) -> None:
+    """Print text as it is."""
     # Paths and messages are no markup, and must stay whole to be copied.
-    _make_console(stderr=stderr).print(
+    make_console(stderr=stderr).print(
         text, style=style, markup=False, highlight=False, soft_wrap=True
     )
 

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_note, track
-from bddseg.cli.evaluate import describe_score
+from bddseg.cli.console import show, show_note
 from bddseg.cli.options import ALL_CORES
+from bddseg.cli.progress import track, track_run
+from bddseg.cli.score_tables import describe_score
 
 
 def demo(
@@ -22,7 +23,8 @@ def demo(
     )
     from bddseg.demo.tour import ENTRY, take_tour
 
-    tour = take_tour(out, workers=ALL_CORES, track=track)
+    with track_run("Segmenting") as display:
+        tour = take_tour(out, workers=ALL_CORES, track=track, display=display)
     show(describe_score(tour.evaluation))
     show(
         f"\nSynthetic scenes. Look at {tour.sheet}, then at the folders beside it.\n"

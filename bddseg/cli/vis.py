@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_note, track
+from bddseg.cli.console import show, show_note
 from bddseg.cli.options import ALL_CORES, Out, TaskName, Workers
+from bddseg.cli.progress import track
 from bddseg.errors import BddsegError
 from bddseg.tasks import get_task
 

@@ -8,15 +8,15 @@ from bddseg.data.frames import write_jpeg
 from bddseg.data.masks import write_mask
 from bddseg.demo.scenes import render_scene
 from bddseg.engine.job import Job, Record
-from bddseg.engine.pipeline import run_job
+from bddseg.engine.launch import run_job
 from bddseg.errors import BddsegError
 from bddseg.metrics.evaluation import Evaluation, evaluate
-from bddseg.progress import Track, map_in_threads, track_silently
+from bddseg.progress import Display, Track, map_in_threads, track_silently
 from bddseg.tasks import get_task
 from bddseg.vis.colorize import colorize_masks
 from bddseg.vis.overlay import overlay_frames
 from bddseg.vis.sheet import write_sheet
-from bddseg.zoo.cache import find_weights
+from bddseg.zoo.download import get_weights
 from bddseg.zoo.entry import read_entry
 
 ENTRY = Path(__file__).with_name("entry.toml")
@@ -50,7 +50,9 @@ class Tour:
     evaluation: Evaluation
 
 
-def take_tour(out: Path, *, workers: int = 1, track: Track = track_silently) -> Tour:
+def take_tour(
+    out: Path, *, workers: int = 1, track: Track = track_silently, display: Display | None = None
+) -> Tour:
     """Render scenes, segment them, score the masks and draw them, all below `out`.
 
     Raises:
@@ -65,8 +67,16 @@ def take_tour(out: Path, *, workers: int = 1, track: Track = track_silently) -> 
             raise outcome
     entry = read_entry(ENTRY)
     task = get_task(entry.task)
-    job = Job(entry=entry, weights=find_weights(entry), source=str(frames), out=masks, device="cpu")
-    record = run_job(job, track=track)
+    job = Job(
+        entry=entry,
+        weights=get_weights(entry),
+        source=str(frames),
+        out=masks,
+        device="cpu",
+        overwrite=True,
+    )
+    record = run_job(job, display)
+    assert record is not None, "the demo is no worker of another run"
     evaluation = evaluate(truth, masks, task, workers=workers, track=track)
     colorize_masks(masks, colormaps, task, workers=workers, track=track)
     overlay_frames(str(frames), masks, overlays, task, workers=workers, track=track)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -23,6 +23,15 @@ class Network(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W), float, normalised -> logits (N, K, h, w) of any size."""
+        ...
+
+
+@runtime_checkable
+class Optimizable(Protocol):
+    """A network that can be made faster for inference once its weights are loaded."""
+
+    def optimize(self) -> None:
+        """Change the network, in evaluation mode, in place; outputs stay the same to rounding."""
         ...
 
 

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
-from bddseg.data.masks import list_masks, read_mask
+from bddseg.data.masks import Labels, list_masks, read_mask
+from bddseg.data.png import encode_png
 from bddseg.errors import BddsegError
 from bddseg.files import write_atomically
 from bddseg.progress import Track, map_in_threads, track_silently
@@ -43,11 +41,12 @@ def colorize_mask(mask: Path, out: Path, task: Task) -> None:
     Raises:
         BddsegError: the mask cannot be read or the colormap not written.
     """
-    image = Image.fromarray(read_mask(mask))
-    image.putpalette(task.palette)
-    buffer = BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    write_atomically(out, buffer.getvalue())
+    write_atomically(out, encode_colormap(read_mask(mask), task))
+
+
+def encode_colormap(labels: Labels, task: Task) -> bytes:
+    """Return labels (H, W), uint8, as the bytes of a palette PNG in the task's colours."""
+    return encode_png(labels, task.palette)
 
 
 def _colorize_below(mask: Path, *, masks: Path, out: Path, task: Task) -> None:

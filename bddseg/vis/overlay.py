@@ -7,11 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from bddseg.data.frames import Frame, FrameFile, find_frames, read_frame, write_jpeg
-from bddseg.data.masks import list_masks
+from bddseg.data.frames import Frame, read_frame, write_jpeg
+from bddseg.data.masks import Labels, list_masks
+from bddseg.data.sources import FrameRef, find_frames
 from bddseg.errors import BddsegError
 from bddseg.progress import Track, map_in_threads, track_silently
 from bddseg.tasks import Task
@@ -79,6 +79,18 @@ def overlay_frames(
     )
 
 
+def overlay_labels(frame: Frame, labels: Labels, task: Task, alpha: float = 0.5) -> Frame:
+    """Return the frame with its labels' colours blended in; the background stays untouched.
+
+    Args:
+        frame: RGB, (H, W, 3), uint8.
+        labels: class ids, (h, w), uint8.
+        task: whose colours.
+        alpha: the colours' share, 0 to 1.
+    """
+    return overlay_colors(frame, _paint(labels, task), alpha)
+
+
 def overlay_colors(frame: Frame, colors: Frame, alpha: float) -> Frame:
     """Return the frame with the colours blended in; black stays untouched.
 
@@ -111,7 +123,7 @@ def read_colors(path: Path, task: Task) -> Frame:
         raise BddsegError(f"{path} cannot be read as a mask: {error}.", "Make it again.") from error
 
 
-def _paint(labels: npt.NDArray[np.uint8], task: Task) -> Frame:
+def _paint(labels: Labels, task: Task) -> Frame:
     palette = np.array(task.palette, np.uint8).reshape(256, 3)
     return palette[labels]
 
@@ -123,7 +135,7 @@ def _place_masks(masks: Path) -> dict[str, Path]:
     return by_stem | {path.relative_to(masks).with_suffix("").as_posix(): path for path in paths}
 
 
-def _draw_pair(pair: tuple[FrameFile, Path], *, out: Path, task: Task, alpha: float) -> None:
+def _draw_pair(pair: tuple[FrameRef, Path], *, out: Path, task: Task, alpha: float) -> None:
     frame, mask = pair
     overlay = overlay_colors(read_frame(frame.path), read_colors(mask, task), alpha)
     write_jpeg(out / f"{frame.name}.jpg", overlay)

@@ -46,7 +46,9 @@ def build(entry):
 def balance(segmenter, model):
     if isinstance(segmenter.network, EncoderDecoder):
         with torch.inference_mode():
-            small = torch.nn.functional.avg_pool2d(model.prepare(FRAME)[0], 2).to(model.device)
+            small = torch.nn.functional.avg_pool2d(model.prepare(FRAME).images[0][None], 2).to(
+                model.device
+            )
             logits = segmenter.network(small)
         segmenter.network.decode_head.conv_seg.bias.data -= logits.mean(dim=(0, 2, 3)).clone()
 
