@@ -6,6 +6,8 @@ from bddseg.errors import unknown_name
 
 Color = tuple[int, int, int]
 
+# Of the dataset's frames, in pixels.
+FRAME_SIZE_HW = (720, 1280)
 # "Unknown" in truth masks, in every task; black in colormaps.
 UNKNOWN_ID = 255
 

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 def evaluate(
     truth: Annotated[
-        Path, typer.Option("--gt", "-g", help="Folder of truth masks.", show_default=False)
+        Path,
+        typer.Option(
+            "--gt", "-g", help="Truth: a folder of masks, or Scalabel JSON.", show_default=False
+        ),
     ],
     results: Annotated[
         list[Path],
         typer.Option(
             "--result",
             "-r",
-            help="Folder of masks to score; several are compared with the first.",
+            help="What to score, likewise; several are compared with the first.",
             show_default=False,
         ),
     ],
@@ -68,7 +71,8 @@ def evaluate(
 ) -> None:
     """Score masks exactly as the official BDD100K evaluator does, and plainly beside it.
 
-    Masks are paired by file name, whatever subfolder they are in. In the official score, truth
+    They are paired by name, whatever subfolder they are in; run-length encoded masks are read from
+    a JSON file, or a folder of such files. In the official score, truth
     pixels of the background are left out: what is wrongly found there costs nothing. In the plain
     one they count.
     """
@@ -133,7 +137,7 @@ def _warn(evaluation: "Evaluation", prefix: str) -> None:
             "what happens on the background. Trust the plain one."
         )
     for count, what in (
-        (len(evaluation.missing), "truth masks have no result; each counts as wholly wrong"),
+        (len(evaluation.missing), "frames with truth have no result; each counts as wholly wrong"),
         (len(evaluation.surplus), "results have no truth; they count for nothing"),
     ):
         if count:

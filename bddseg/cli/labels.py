@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bddseg.cli.console import show, show_error, show_json, show_note
-from bddseg.cli.options import ALL_CORES, AsJson, Out, TaskName, Workers
+from bddseg.cli.options import ALL_CORES, AsJson, TaskName, Workers
 from bddseg.cli.progress import track
 from bddseg.errors import BddsegError
 from bddseg.labels.kinds import Target
@@ -70,33 +70,37 @@ def check(
 @app.command("convert")
 def convert(
     source: Annotated[
-        Path, typer.Argument(help="A folder of PNG files, or a Scalabel JSON file with RLE labels.")
+        Path,
+        typer.Argument(help="A folder of PNG files, or Scalabel JSON with masks or polygons."),
     ],
-    out: Out,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="A folder; for rle, a JSON file.", show_default=False),
+    ],
     task: TaskName = "drivable",
     encoding: Annotated[Source, typer.Option("--from", help="What the files are.")] = Source.AUTO,
     target: Annotated[Target, typer.Option("--to", help="What is written.")] = Target.CURRENT,
     workers: Workers = ALL_CORES,
 ) -> None:
-    """Convert label files between current ids, legacy ids and colours; RLE JSON to masks."""
-    from bddseg.labels import convert as conversions
+    """Convert label files between current ids, legacy ids, colours and run-length encoded JSON.
+
+    The dataset's polygons become masks too; that takes the extra `bdd100k`.
+    """
+    from bddseg.labels.convert import convert_labels
     from bddseg.labels.encodings import Encoding
 
-    if source.suffix == ".json":
-        conversion = conversions.convert_rle(source, out, get_task(task))
-    else:
-        conversion = conversions.convert_labels(
-            source,
-            out,
-            get_task(task),
-            source=None if encoding is Source.AUTO else Encoding(encoding.value),
-            target=target,
-            workers=workers,
-            track=track,
-        )
+    conversion = convert_labels(
+        source,
+        out,
+        get_task(task),
+        encoding=None if encoding is Source.AUTO else Encoding(encoding.value),
+        target=target,
+        workers=workers,
+        track=track,
+    )
     for failure in conversion.failures:
         show_error(failure)
-    show(f"{conversion.written} files written to {out}, read as {conversion.source}.")
+    show(f"{conversion.converted} label maps written to {out}, read as {conversion.source}.")
     if conversion.failures:
         raise typer.Exit(1)
 

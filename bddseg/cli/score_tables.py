@@ -65,8 +65,8 @@ def to_json(evaluation: "Evaluation") -> dict[str, object]:
     return {
         "task": evaluation.task.name,
         "frames": evaluation.frames,
-        "missing": [str(path) for path in evaluation.missing],
-        "surplus": [str(path) for path in evaluation.surplus],
+        "missing": evaluation.missing,
+        "surplus": evaluation.surplus,
         "official": evaluation.score.to_official(),
         "plain": asdict(evaluation.plain),
         "boundary_iou": evaluation.boundary_iou,

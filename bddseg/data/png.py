@@ -1,8 +1,8 @@
 """PNG files of one 8-bit channel, written the fast way.
 
 Label maps are large areas of one value. Without PNG's filters, and with deflate looking for nothing
-but repetitions of the last byte, they are written four times as fast as general encoders do it, and
-come out at half the size (tests/benchmarks/bench_masks.py).
+but repetitions of the last byte, they take less time than OpenCV's encoder, a fifth of Pillow's, and
+are smaller than either's (tests/benchmarks/bench_masks.py). OpenCV writes no palettes.
 """
 
 import struct

@@ -1,88 +1,72 @@
-"""Run-length encoded masks in Scalabel's format. Needs pycocotools, the extra `rle`.
+"""COCO's compressed run-length encoding of a binary mask.
 
-A frame is `{"name", "labels": [{"id", "category", "rle": {"counts", "size"}}]}`, one label for each
-class in it, as the BDD100K zoo's scripts write them; counts are COCO's compressed ones.
+A mask is read column by column, as lengths of runs that are off and on in turn, the first one off.
+From the fourth run on, what is written is the difference to the run two before; each number is cut
+into five bits, low ones first, and each five bits become a character (`maskApi.c` of the COCO API,
+`rleToString`). pycocotools gives back what lies in memory where a string covers too few pixels, so
+strings are read here, and checked.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
-from bddseg.data.masks import Labels
-from bddseg.errors import BddsegError
-from bddseg.tasks import UNKNOWN_ID, Task
-
-
-def encode_frame(name: str, labels: Labels, task: Task) -> dict[str, Any]:
-    """Return a frame of Scalabel's format; its labels have no ids yet.
-
-    Args:
-        name: of the frame's file.
-        labels: class ids, (H, W), uint8.
-        task: whose class names the labels get.
-
-    Raises:
-        BddsegError: pycocotools is missing.
-    """
-    rle = _import_rle()
-    encoded = []
-    for number in np.unique(labels):
-        mask = np.asfortranarray(labels == number, dtype=np.uint8)
-        run = rle.encode(mask)
-        counts = {"counts": run["counts"].decode("ascii"), "size": list(run["size"])}
-        encoded.append({"category": task.classes[number], "rle": counts})
-    return {"name": name, "labels": encoded}
+_FIRST_CHARACTER = 48
+_BITS = 5
+_MORE = 1 << _BITS
+_SIGN = 1 << (_BITS - 1)
+_LOW = _MORE - 1
+# Seven times five bits hold the number of pixels of any mask.
+_MOST_CHARACTERS = 7
 
 
-def _import_rle() -> Any:
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise BddsegError(
-            "Run-length encoding needs pycocotools, which is not installed.",
-            "pip install 'bddseg[rle]'",
-        ) from error
-    return mask
+def encode_rle(mask: npt.NDArray[np.bool_]) -> str:
+    """Return a mask (H, W) as a string."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    # A mask that begins with a run that is on has an empty one before it.
+    begin = [0, 0] if flat[:1].any() else [0]
+    runs = np.diff(np.concatenate([begin, changes, [flat.size]]))
+    runs[3:] -= runs[1:-2].copy()
+    rest = runs[:, None] >> (_BITS * np.arange(_MOST_CHARACTERS + 1))
+    digits = rest[:, :-1] & _LOW
+    # What is left after the last digit is but the sign that this digit shows.
+    more = rest[:, 1:] != np.where(digits & _SIGN, -1, 0)
+    used = np.ones_like(more)
+    used[:, 1:] = np.logical_and.accumulate(more[:, :-1], axis=1)
+    characters = (digits + _MORE * more + _FIRST_CHARACTER).astype(np.uint8)
+    return str(characters[used].tobytes(), "ascii")
 
 
-def decode_frames(path: Path, task: Task) -> Iterator[tuple[str, Labels]]:
-    """Yield name and labels (H, W), uint8, of each frame in a JSON file of Scalabel's format.
-
-    Pixels that no label covers are background, or unknown where the task has none; of labels that
-    overlap, the later one counts.
+def decode_rle(counts: str, size_hw: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return the mask (H, W) that a string says.
 
     Raises:
-        BddsegError: pycocotools is missing, or the file or a label in it is wrong.
+        ValueError: it is no such string, or covers another number of pixels.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BddsegError(f"{path} cannot be read as JSON: {error}.", "Check the file.") from error
-    frames = content.get("frames") if isinstance(content, dict) else content
-    if not isinstance(frames, list):
-        raise BddsegError(f"{path} holds no list of frames.", "Give a file of Scalabel's format.")
-    for frame in frames:
-        try:
-            yield str(frame["name"]), _decode_labels(frame.get("labels") or [], task)
-        except (KeyError, TypeError, ValueError) as error:
-            name = frame.get("name", "without a name") if isinstance(frame, dict) else frame
-            raise BddsegError(
-                f"{path}, frame {name}: {type(error).__name__}: {error}.",
-                "Each label needs a category of the task, and rle with counts and size.",
-            ) from error
+    runs = _read_runs(counts)
+    height, width = size_hw
+    if min(height, width) < 0 or runs.sum() != height * width:
+        raise ValueError(
+            f"its runs cover {runs.sum()} pixels, and its size is {width}x{height}, "
+            f"which are {height * width}"
+        )
+    return np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(width, height).T
 
 
-def _decode_labels(encoded: Sequence[Mapping[str, Any]], task: Task) -> Labels:
-    rle = _import_rle()
-    sizes = {tuple(label["rle"]["size"]) for label in encoded}
-    if len(sizes) != 1:
-        raise ValueError(f"its labels have {len(sizes)} sizes, and one was expected")
-    empty = UNKNOWN_ID if task.background is None else len(task.classes) - 1
-    labels = np.full(sizes.pop(), empty, np.uint8)
-    for label in encoded:
-        number = task.classes.index(label["category"])
-        labels[rle.decode(dict(label["rle"])) > 0] = number
-    return labels
+def _read_runs(counts: str) -> npt.NDArray[np.int64]:
+    digits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    last = (digits & _MORE) == 0
+    if digits.size and (digits.min() < 0 or digits.max() >= 2 * _MORE or not last[-1]):
+        raise ValueError("its counts are no run-length encoding")
+    starts = np.flatnonzero(np.concatenate([[True], last[:-1]])) if digits.size else digits
+    lengths = np.diff(np.concatenate([starts, [digits.size]]))
+    if lengths.max(initial=0) > _MOST_CHARACTERS:
+        raise ValueError("its counts are no run-length encoding")
+    places = np.arange(digits.size) - np.repeat(starts, lengths)
+    runs = np.add.reduceat((digits & _LOW) << (_BITS * places), starts) if digits.size else digits
+    runs = runs - np.where(digits[last] & _SIGN, 1 << (_BITS * lengths), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    if runs.min(initial=0) < 0:
+        raise ValueError("its counts are no run-length encoding")
+    return runs

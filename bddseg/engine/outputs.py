@@ -1,16 +1,15 @@
 """What a run writes for each frame: where, in which formats, and what is there already."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from bddseg.data.frames import Frame, encode_jpeg
 from bddseg.data.masks import Labels, encode_mask
-from bddseg.data.rle import encode_frame
+from bddseg.data.scalabel import decode_json, encode_frame, encode_json, write_scalabel
 from bddseg.data.sources import FrameRef
 from bddseg.errors import unknown_name
-from bddseg.files import list_files, open_atomically, write_atomically
+from bddseg.files import list_files, write_atomically
 from bddseg.tasks import Task
 from bddseg.vis.colorize import encode_colormap
 from bddseg.vis.overlay import overlay_labels
@@ -130,32 +129,14 @@ class Outputs:
 
 
 def join_rle(folder: Path, out: Path) -> None:
-    """Join the frames in a folder of JSON files into one list, a frame a row, sorted by name.
-
-    Labels are numbered through from 1, as the zoo's scripts do. Only one frame is in memory at a
-    time.
-    """
+    """Join the frames in a folder of JSON files into one file, sorted by name."""
     paths = list_files(folder, lambda path: path.suffix == ".json")
-    with open_atomically(out) as file:
-        for number, row in enumerate(_number_labels(paths)):
-            file.write(b"[\n" if number == 0 else b",\n")
-            file.write(json.dumps(row).encode())
-        file.write(b"\n]\n" if paths else b"[]\n")
-
-
-def _number_labels(paths: Sequence[Path]) -> Iterator[object]:
-    number = 0
-    for path in paths:
-        frame = json.loads(path.read_bytes())
-        for label in frame["labels"]:
-            number += 1
-            label["id"] = str(number)
-        yield frame
+    write_scalabel(out, map(decode_json, paths))
 
 
 def _encode_rle(ref: FrameRef, labels: Labels, task: Task) -> bytes:
     name = ref.path.name if ref.index is None else ref.name
-    return json.dumps(encode_frame(name, labels, task)).encode() + b"\n"
+    return encode_json(encode_frame(name, labels, task))
 
 
 def _need(frame: Frame | None) -> Frame:

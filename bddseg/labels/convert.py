@@ -1,21 +1,33 @@
 """Label maps from one encoding to another."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from bddseg.data.masks import Labels, encode_mask, list_masks
-from bddseg.data.rle import decode_frames
+from bddseg.data.scalabel import (
+    Frame,
+    encode_frame,
+    get_blank_id,
+    has_polygons,
+    is_scalabel,
+    read_scalabel,
+    write_scalabel,
+)
 from bddseg.errors import BddsegError
 from bddseg.files import write_atomically
 from bddseg.labels.encodings import Encoding, inspect_file, judge, read_colors
 from bddseg.labels.kinds import Target
+from bddseg.labels.polygons import draw_polygons
 from bddseg.progress import Track, map_in_threads, track_silently
-from bddseg.tasks import UNKNOWN_ID, Task
+from bddseg.tasks import FRAME_SIZE_HW, UNKNOWN_ID, Task
 from bddseg.vis.colorize import encode_colormap
 
 
@@ -24,68 +36,135 @@ class Conversion:
     """What converting came to.
 
     Attributes:
-        source: the encoding that was read.
-        written: number of files.
-        failures: one for each file that could not be converted.
+        source: what was read, in a word.
+        converted: number of frames.
+        failures: one for each frame that could not be converted.
     """
 
-    source: Encoding
-    written: int
+    source: str
+    converted: int
     failures: tuple[BddsegError, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A label map, and the path that it gets below the output, as a PNG file."""
+
+    target: Path
+    read: Callable[[], Labels]
+
+
 def convert_labels(
-    folder: Path,
+    source: Path,
     out: Path,
     task: Task,
     *,
-    source: Encoding | None = None,
+    encoding: Encoding | None = None,
     target: Target = Target.CURRENT,
     workers: int = 1,
     track: Track = track_silently,
 ) -> Conversion:
-    """Write each label map below a folder in another encoding, under the same name.
+    """Write each label map in another encoding, under the same name.
 
     Args:
-        folder: of PNG files.
-        out: another folder.
+        source: a folder of PNG files; a JSON file of Scalabel's format with run-length encoded
+            masks or polygons, or a folder of such files.
+        out: another folder; of run-length encoded masks, a JSON file.
         task: what they are labels of.
-        source: the encoding they are in; without, it is recognised, and must be plain.
+        encoding: of PNG files; without, it is recognised, and must be plain.
         target: the encoding that is written.
-        workers: number of threads.
+        workers: number of threads, or processes where polygons are drawn.
         track: shows progress.
 
     Raises:
-        BddsegError: there are no files, `out` is the folder itself, or the encoding is unclear.
+        BddsegError: there are no files, `out` is the source itself or of the wrong kind, the
+            encoding is unclear, or the extra that draws polygons is missing.
     """
-    if out.resolve() == folder.resolve():
+    if out.resolve() == source.resolve():
         raise BddsegError(
-            f"{folder} would be converted into itself.", "Choose another folder with -o."
+            f"{source} would be converted into itself.", "Choose another output with -o."
         )
-    paths = list_masks(folder)
-    encoding = source or _recognize(paths, folder, task)
-    convert = partial(
-        _convert_file, folder=folder, out=out, task=task, source=encoding, target=target
-    )
-    outcomes = list(map_in_threads(convert, track(paths, "Converting"), workers))
-    failures = tuple(outcome for outcome in outcomes if outcome is not None)
-    return Conversion(source=encoding, written=len(paths) - len(failures), failures=failures)
+    if (out.suffix == ".json") != (target is Target.RLE):
+        kind = "a JSON file, such as drivable.json" if target is Target.RLE else "a folder"
+        raise BddsegError(f"-o {out}: {target} is written as {kind}.", "Choose another output.")
+    failures: list[BddsegError] = []
+    with _find_items(source, task, encoding, workers) as (described, items):
+        steps = track(items, "Converting")
+        if target is Target.RLE:
+            encode = partial(_encode_item, task=task)
+            write_scalabel(out, _sift(map_in_threads(encode, steps, workers), failures))
+        else:
+            write = partial(_write_item, out=out, task=task, target=target)
+            for _ in _sift(map_in_threads(write, steps, workers), failures):
+                pass
+        return Conversion(
+            source=described, converted=len(items) - len(failures), failures=tuple(failures)
+        )
 
 
-def convert_rle(file: Path, out: Path, task: Task) -> Conversion:
-    """Write a mask for each frame of a Scalabel JSON file with run-length encoded labels.
+T = TypeVar("T")
 
-    Pixels that no label covers become the background, or unknown where the task has none; of
-    labels that overlap, the later one counts.
 
-    Raises:
-        BddsegError: the file cannot be read, or pycocotools is missing.
-    """
-    written = 0
-    for name, labels in decode_frames(file, task):
-        write_atomically(out / f"{Path(name).stem}.png", encode_mask(labels))
-        written += 1
-    return Conversion(source=Encoding.CURRENT, written=written, failures=())
+def _sift(outcomes: Iterator[T | BddsegError], failures: list[BddsegError]) -> Iterator[T]:
+    for outcome in outcomes:
+        if isinstance(outcome, BddsegError):
+            failures.append(outcome)
+        else:
+            yield outcome
+
+
+@contextmanager
+def _find_items(
+    source: Path, task: Task, encoding: Encoding | None, workers: int
+) -> Iterator[tuple[str, Sequence[_Item]]]:
+    """Give what a source is, and its label maps, as long as they can be read."""
+    if not is_scalabel(source):
+        paths = list_masks(source)
+        encoding = encoding or _recognize(paths, source, task)
+        read = _READERS[encoding]
+        yield (
+            encoding,
+            [_Item(path.relative_to(source), partial(read, path, task)) for path in paths],
+        )
+        return
+    frames = read_scalabel(source, task)
+    if not has_polygons(frames):
+        yield (
+            "rle",
+            [
+                _Item(Path(f"{frame.name}.png"), partial(_read_rle, frame.read, task))
+                for frame in frames
+            ],
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="bddseg-") as folder:
+        draw_polygons(source, Path(folder), task, workers)
+        yield (
+            "poly2d",
+            [
+                _Item(Path(path.name), partial(_read_ids, path, task))
+                for path in list_masks(Path(folder))
+            ],
+        )
+
+
+def _read_rle(read: Callable[[], Labels | None], task: Task) -> Labels:
+    labels = read()
+    return np.full(FRAME_SIZE_HW, get_blank_id(task), np.uint8) if labels is None else labels
+
+
+def _encode_item(item: _Item, task: Task) -> Frame:
+    # The official tool pairs frames by their whole name, and the dataset's are JPEG files.
+    return encode_frame(f"{item.target.stem}.jpg", item.read(), task)
+
+
+def _write_item(item: _Item, out: Path, task: Task, target: Target) -> None:
+    labels = item.read()
+    if target is Target.COLOR:
+        data = encode_colormap(labels, task)
+    else:
+        data = encode_mask(_to_legacy(labels, task) if target is Target.LEGACY else labels)
+    write_atomically(out / item.target, data)
 
 
 def _recognize(paths: list[Path], folder: Path, task: Task) -> Encoding:
@@ -97,17 +176,6 @@ def _recognize(paths: list[Path], folder: Path, task: Task) -> Encoding:
             f"Look at it with `bddseg labels check {folder}`, then say --from.",
         )
     return verdict.encoding
-
-
-def _convert_file(
-    path: Path, *, folder: Path, out: Path, task: Task, source: Encoding, target: Target
-) -> None:
-    labels = _READERS[source](path, task)
-    if target is Target.COLOR:
-        data = encode_colormap(labels, task)
-    else:
-        data = encode_mask(_to_legacy(labels, task) if target is Target.LEGACY else labels)
-    write_atomically(out / path.relative_to(folder), data)
 
 
 def _open(path: Path) -> Image.Image:

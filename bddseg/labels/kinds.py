@@ -9,3 +9,4 @@ class Target(StrEnum):
     CURRENT = "current"
     LEGACY = "legacy"
     COLOR = "color"
+    RLE = "rle"

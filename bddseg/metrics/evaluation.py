@@ -1,13 +1,15 @@
 """Scoring a folder of masks against a folder of truth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bddseg.data.masks import list_masks, read_mask
+from bddseg.data.label_maps import LabelMap, find_label_maps
+from bddseg.data.masks import Labels
+from bddseg.data.scalabel import get_blank_id
 from bddseg.errors import BddsegError
 from bddseg.files import RECORD_NAME
 from bddseg.metrics.boundary import BoundaryCounts, compute_boundary_iou, count_boundary
@@ -20,15 +22,15 @@ from bddseg.metrics.scores import (
     compute_score,
 )
 from bddseg.progress import Track, map_in_threads, track_silently
-from bddseg.tasks import Task
+from bddseg.tasks import FRAME_SIZE_HW, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A truth mask and the mask to score against it; None if there is none."""
+    """A frame's truth and what is to be scored against it; None if there is none."""
 
-    truth: Path
-    result: Path | None
+    truth: LabelMap
+    result: LabelMap | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class ImageScore:
     """What one frame came to.
 
     Attributes:
-        name: the stem of its masks.
+        name: of its label maps.
         missing: whether there is no result.
         plain: its score, the background counted.
         official_miou: its official mean IoU, in percent; NaN if the truth has no scored class.
@@ -61,9 +63,9 @@ class Evaluation:
         binary: the score of drivable or not, if the task has a background.
         counts: (K + 1, K + 1), truth by result, of the task's K classes and what is outside them.
         boundary_iou: of each class, in percent, if asked for; edges alone (Cheng et al., 2021).
-        frames: number of truth masks.
-        missing: truth masks without a result; they count as wholly wrong.
-        surplus: results without truth; they count for nothing.
+        frames: number of frames with truth.
+        missing: where truth stands that has no result; it counts as wholly wrong.
+        surplus: where results stand that have no truth; they count for nothing.
     """
 
     task: Task
@@ -73,8 +75,8 @@ class Evaluation:
     counts: Counts = field(compare=False)
     boundary_iou: dict[str, float] | None
     frames: int
-    missing: tuple[Path, ...]
-    surplus: tuple[Path, ...]
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
 
 
 def evaluate(
@@ -87,13 +89,13 @@ def evaluate(
     on_image: Callable[[ImageScore], None] | None = None,
     boundary: bool = False,
 ) -> Evaluation:
-    """Return the official score of the masks in `result` against those in `truth`.
+    """Return the official score of the label maps in `result` against those in `truth`.
 
-    Masks are paired by file stem, whatever subfolder they are in.
+    They are paired by name, whatever subfolder they are in.
 
     Args:
-        truth: folder of truth masks.
-        result: folder of the masks to score.
+        truth: a folder of masks, a JSON file of Scalabel's format, or a folder of such files.
+        result: what is to be scored, likewise.
         task: whose classes they hold.
         workers: number of threads.
         track: shows progress.
@@ -101,23 +103,24 @@ def evaluate(
         boundary: whether edges are scored too, which takes several times as long.
 
     Raises:
-        BddsegError: a folder is missing or empty, nothing pairs, or a mask is unreadable or of
+        BddsegError: a source is missing or empty, nothing pairs, or a label map is unreadable or of
             another size than its truth. A score that leaves out frames would mislead, so the first
-            such mask ends the evaluation.
+            such frame ends the evaluation.
     """
-    truths = _index(list_masks(truth))
-    results = _index(list_masks(result))
+    truths = find_label_maps(truth, task)
+    results = find_label_maps(result, task)
     if (truth / RECORD_NAME).exists() and not (result / RECORD_NAME).exists():
         raise BddsegError(
             f"{truth / RECORD_NAME} says that {truth} holds results, not truth.",
             f"Are the two swapped? Try -g {result} -r {truth}.",
         )
-    pairs = pair_masks(truths, results)
-    missing = tuple(pair.truth for pair in pairs if pair.result is None)
+    pairs = [Pair(truth=each, result=results.get(name)) for name, each in truths.items()]
+    missing = tuple(pair.truth.origin for pair in pairs if pair.result is None)
     if len(missing) == len(pairs):
         raise BddsegError(
-            f"No mask in {result} has the name of one in {truth} (such as {pairs[0].truth.name}).",
-            "Masks are paired by file name without the suffix; check both folders.",
+            f"Nothing in {result} has the name of anything in {truth} "
+            f"(such as {pairs[0].truth.name}).",
+            "Label maps are paired by file name without the suffix; check both.",
         )
     size = len(task.classes) + 1
     counts = np.zeros((size, size), np.int64)
@@ -145,14 +148,14 @@ def evaluate(
         else dict(zip(task.classes, compute_boundary_iou(edges), strict=True)),
         frames=len(pairs),
         missing=missing,
-        surplus=tuple(path for stem, path in results.items() if stem not in truths),
+        surplus=tuple(each.origin for name, each in results.items() if name not in truths),
     )
 
 
 def score_image(pair: Pair, counts: Counts, task: Task) -> ImageScore:
     """Return the score of one frame."""
     return ImageScore(
-        name=pair.truth.stem,
+        name=pair.truth.name,
         missing=pair.result is None,
         plain=compute_plain_score(counts, task),
         official_miou=compute_score(counts, task).mean_iou,
@@ -160,46 +163,35 @@ def score_image(pair: Pair, counts: Counts, task: Task) -> ImageScore:
     )
 
 
-def _index(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return masks by stem; two of one stem could not be told apart."""
-    index: dict[str, Path] = {}
-    for path in paths:
-        other = index.setdefault(path.stem, path)
-        if other is not path:
-            raise BddsegError(
-                f"{other} and {path} have the same name.",
-                "Masks are paired by file name, whatever folder they are in: rename or remove one.",
-            )
-    return index
-
-
-def pair_masks(truths: Mapping[str, Path], results: Mapping[str, Path]) -> list[Pair]:
-    """Return each truth mask with the result of the same stem."""
-    return [Pair(truth=path, result=results.get(stem)) for stem, path in truths.items()]
-
-
 def count_pair(
     pair: Pair, task: Task, *, boundary: bool = False
 ) -> tuple[Counts, BoundaryCounts | None]:
-    """Return the counts of one pair of masks, and those of its edges if asked.
+    """Return the counts of a pair of label maps, and those of its edges if asked.
 
     A missing result counts as outside all classes everywhere, as in the official evaluator.
 
     Raises:
-        BddsegError: a mask cannot be read, or the two differ in size.
+        BddsegError: a label map cannot be read, or the two differ in size.
     """
-    size = len(task.classes) + 1
-    truth = read_mask(pair.truth)
-    result = np.full_like(truth, size - 1) if pair.result is None else read_mask(pair.result)
-    if truth.shape != result.shape:
+    outside = len(task.classes)
+    blank = get_blank_id(task)
+    known = pair.truth.read(), pair.result.read() if pair.result else None
+    # Where nothing was labelled, nothing says a size: the other one does, or the dataset.
+    shape = next((labels.shape for labels in known if labels is not None), FRAME_SIZE_HW)
+    fills = (blank, blank if pair.result else outside)
+    truth, result = (
+        np.full(shape, fill, np.uint8) if labels is None else labels
+        for labels, fill in zip(known, fills, strict=True)
+    )
+    if pair.result and truth.shape != result.shape:
         raise BddsegError(
-            f"{pair.result} is {_describe_size(result)}, but its truth {pair.truth} is "
-            f"{_describe_size(truth)}.",
-            "Masks must have the size of their truth; make them again from the full frames.",
+            f"{pair.result.origin} is {_describe_size(result)}, but its truth "
+            f"{pair.truth.origin} is {_describe_size(truth)}.",
+            "Both must have the same size; make results again from the full frames.",
         )
     edges = count_boundary(truth, result, len(task.classes)) if boundary else None
-    return count_pixels(truth, result, size), edges
+    return count_pixels(truth, result, outside + 1), edges
 
 
-def _describe_size(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+def _describe_size(labels: Labels) -> str:
     return f"{labels.shape[1]}x{labels.shape[0]}"

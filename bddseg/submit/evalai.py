@@ -20,9 +20,8 @@ from bddseg.errors import BddsegError
 from bddseg.files import open_atomically
 from bddseg.progress import Track, map_in_threads, track_silently
 from bddseg.submit.split import Split
-from bddseg.tasks import get_task
+from bddseg.tasks import FRAME_SIZE_HW, get_task
 
-SIZE_HW = (720, 1280)
 # Without a time, an owner or a compression of its own, a zip depends on its masks alone.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX, _PERMISSIONS = 3, 0o100644 << 16
@@ -138,7 +137,7 @@ def _read_checked(path: Path) -> bytes:
         raise BddsegError(f"it cannot be read: {error}") from error
     if mode != "L":
         raise BddsegError(f"its mode is {mode}, and one channel of 8 bits was expected (L)")
-    if labels.shape != SIZE_HW:
+    if labels.shape != FRAME_SIZE_HW:
         raise BddsegError(f"it is {labels.shape[1]}x{labels.shape[0]}, not 1280x720")
     highest = len(get_task("drivable").classes) - 1
     if labels.max() > highest:

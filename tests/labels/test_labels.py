@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bddseg.data.masks import read_mask, write_mask
-from bddseg.data.rle import encode_frame
+from bddseg.data.scalabel import encode_frame, write_scalabel
 from bddseg.demo.scenes import render_scene
 from bddseg.labels.encodings import Encoding, recognize_ids
 from bddseg.tasks import get_task
@@ -94,7 +94,7 @@ def test_the_command_to_run_next_makes_masks(scenes, tmp_path, run):
         out = tmp_path / f"{encoding}-masks"
         code, text, _ = run("labels", "convert", folder, "-o", out)
         assert code == 0
-        assert text.startswith("4 files written")
+        assert text.startswith("4 label maps written")
         for name, labels in scenes.items():
             assert np.array_equal(read_mask(out / "sub" / f"{name}.png"), labels)
 
@@ -184,7 +184,7 @@ def test_a_colour_of_no_class_is_named_and_the_others_are_converted(scenes, tmp_
     code, text, err = run("labels", "convert", folder, "-o", out, "--from", "color")
     assert code == 1
     assert "odd.png: it has the colour (1, 2, 3)" in err
-    assert text.startswith("4 files written")
+    assert text.startswith("4 label maps written")
 
 
 def test_a_folder_is_not_converted_into_itself(scenes, tmp_path, run):
@@ -197,7 +197,7 @@ def test_a_folder_is_not_converted_into_itself(scenes, tmp_path, run):
 def test_run_length_encoded_json_becomes_masks(scenes, tmp_path, run):
     frames = [encode_frame(f"{name}.jpg", labels, TASK) for name, labels in scenes.items()]
     file, out = tmp_path / "drivable.json", tmp_path / "out"
-    file.write_text(json.dumps(frames))
+    write_scalabel(file, frames)
     assert run("labels", "convert", file, "-o", out)[0] == 0
     for name, labels in scenes.items():
         assert np.array_equal(read_mask(out / f"{name}.png"), labels)
@@ -208,8 +208,8 @@ def test_run_length_encoded_json_becomes_masks(scenes, tmp_path, run):
     [
         ("{", "cannot be read as JSON"),
         ('{"a": 1}', "holds no list of frames"),
-        ('[{"name": "x", "labels": [{"category": "car"}]}]', "frame x: KeyError: 'rle'"),
-        ('[{"name": "x", "labels": []}]', "its labels have 0 sizes"),
+        ('[{"labels": []}]', "missing required field `name` - at `$[0]`"),
+        ('[{"name": "x", "labels": [{"category": "car"}]}]', "is of drivable; they are car."),
     ],
 )
 def test_json_that_is_wrong_is_named(tmp_path, run, content, said):
@@ -219,6 +219,61 @@ def test_json_that_is_wrong_is_named(tmp_path, run, content, said):
     assert code == 1
     assert said in err
     assert "rle.json" in err
+
+
+def test_masks_become_run_length_encoded_json_and_come_back(scenes, tmp_path, run):
+    unknown = scenes["scene2"].copy()
+    unknown[:9, :9] = 255
+    folder = write_all(tmp_path / "labels", {**scenes, "unknown": unknown}, "current")
+    file, back = tmp_path / "drivable.json", tmp_path / "back"
+    assert run("labels", "convert", folder, "-o", file, "--to", "rle")[0] == 0
+    assert run("labels", "convert", file, "-o", back)[0] == 0
+    for name, labels in scenes.items():
+        assert np.array_equal(read_mask(back / f"{name}.png"), labels)
+    # What no label covers is background where the task has one.
+    assert np.array_equal(read_mask(back / "unknown.png"), np.where(unknown == 255, 2, unknown))
+    ids = [label["id"] for frame in json.loads(file.read_text()) for label in frame["labels"]]
+    assert ids == [str(number + 1) for number in range(len(ids))]
+
+
+@pytest.mark.parametrize(("target", "out"), [("rle", "folder"), ("current", "file.json")])
+def test_outputs_of_the_wrong_kind_are_refused(scenes, tmp_path, run, target, out):
+    folder = write_all(tmp_path / "labels", scenes, "current")
+    code, _, err = run("labels", "convert", folder, "-o", tmp_path / out, "--to", target)
+    assert code == 1
+    assert f"{target} is written as" in err
+    assert not (tmp_path / out).exists()
+
+
+TRIANGLE = {"vertices": [[100, 700], [600, 300], [1200, 700]], "types": "LLL", "closed": True}
+
+
+@pytest.mark.parametrize(
+    ("task", "category", "blank"), [("drivable", "alternative", 2), ("sem_seg", "sidewalk", 255)]
+)
+def test_polygons_become_the_masks_of_the_official_tool(tmp_path, run, task, category, blank):
+    to_mask = pytest.importorskip("bdd100k.label.to_mask", reason="needs the bdd100k extra")
+    frames = [
+        {"name": "a.jpg", "url": None, "labels": [{"id": "1", "category": category}]},
+        {"name": "b.jpg", "url": None, "labels": []},
+    ]
+    frames[0]["labels"][0]["poly2d"] = [TRIANGLE]
+    file = tmp_path / "labels.json"
+    file.write_text(json.dumps(frames))
+    code, out, _ = run("labels", "convert", file, "-o", tmp_path / "out", "-t", task)
+    assert code == 0
+    assert "2 label maps" in out
+    mask = read_mask(tmp_path / "out" / "a.png")
+    assert set(np.unique(mask)) == {1, blank}
+    assert mask[600, 600] == 1
+    assert mask[100, 100] == blank
+    assert abs(int((mask == 1).sum()) - 1100 * 400 // 2) < 1500
+    assert (read_mask(tmp_path / "out" / "b.png") == blank).all()
+    assert to_mask
+    # And the evaluator says which command to run.
+    code, _, err = run("eval", "-g", file, "-r", tmp_path / "out", "-t", task)
+    assert code == 1
+    assert f"bddseg labels convert {file} -o OUT -t {task}" in err
 
 
 def test_tasks_without_background_have_one_encoding():

@@ -74,7 +74,7 @@ def test_missing_and_surplus_masks_are_counted_and_named(masks, run):
     code, out, err = run("eval", "-g", truth, "-r", result)
     assert code == 0
     assert "direct 50.00 100.00" in " ".join(out.split())
-    assert "1 truth masks have no result" in err
+    assert "1 frames with truth have no result" in err
     assert "1 results have no truth" in err
 
 
@@ -95,7 +95,9 @@ def test_a_mask_of_another_size_than_its_truth_is_named(masks):
 
 def test_folders_that_share_no_name_are_an_error(masks):
     truth, result = masks(truth={"a": [[0]]}, result={"b": [[0]]})
-    with pytest.raises(BddsegError, match=r"No mask in .*result has the name of one in .*truth"):
+    with pytest.raises(
+        BddsegError, match=r"Nothing in .*result has the name of anything in .*truth"
+    ):
         evaluate(truth, result, DRIVABLE)
 
 
