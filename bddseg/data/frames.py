@@ -42,3 +42,9 @@ def encode_jpeg(frame: Frame, *, quality: int = 95) -> bytes:
     bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
+
+
+def encode_png_rgb(frame: Frame) -> bytes:
+    """Return an RGB image, (H, W, 3), uint8, as the bytes of a PNG."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    return data.tobytes()

@@ -15,7 +15,7 @@ from bddseg.progress import Display, Track, map_in_threads, track_silently
 from bddseg.tasks import get_task
 from bddseg.vis.colorize import colorize_masks
 from bddseg.vis.overlay import overlay_frames
-from bddseg.vis.sheet import write_sheet
+from bddseg.vis.sheet import Cell, write_sheet
 from bddseg.zoo.download import get_weights
 from bddseg.zoo.entry import read_entry
 
@@ -81,7 +81,8 @@ def take_tour(
     colorize_masks(masks, colormaps, task, workers=workers, track=track)
     overlay_frames(str(frames), masks, overlays, task, workers=workers, track=track)
     sheet = out / "overlays.jpg"
-    write_sheet(sorted(overlays.glob("*.jpg")), sheet, columns=2, cell_hw=(270, 480))
+    pictures = sorted(overlays.glob("*.jpg"))
+    write_sheet([Cell(path) for path in pictures], sheet, columns=2, cell_width=480)
     return Tour(
         frames=frames,
         truth=truth,

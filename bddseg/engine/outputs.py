@@ -118,10 +118,10 @@ class Outputs:
         if Format.RLE in self.formats:
             join_rle(self.get_folder(Format.RLE), self.folder / f"{self._task.name}.json")
         if Format.VIDEO in self.formats:
-            from bddseg.vis.video import write_overlay_video
+            from bddseg.vis.video import overlay_video
 
-            write_overlay_video(
-                Path(source),
+            overlay_video(
+                source,
                 self.get_folder(Format.MASK),
                 self.get_folder(Format.VIDEO) / f"{Path(source).stem}.mp4",
                 self._task,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+from bddseg.errors import BddsegError
 from bddseg.files import write_atomically
 from bddseg.metrics.evaluation import ImageScore
 from bddseg.tasks import Task
@@ -47,6 +48,29 @@ def write_images(
         ]
         writer.writerow(row)
     write_atomically(path, text.getvalue().encode())
+
+
+def read_worst(path: Path, number: int) -> list[str]:
+    """Return the names of the frames with the lowest mean IoU in such a file, the worst first.
+
+    Frames without a result, or without a score, are left out.
+
+    Raises:
+        BddsegError: the file cannot be read, or is not of this kind.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = [
+                (float(row["miou"]), row["frame"])
+                for row in csv.DictReader(file)
+                if row["miou"] and not int(row["missing"])
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise BddsegError(
+            f"{path} is no table of frames' scores: {type(error).__name__}: {error}.",
+            f"Write one: bddseg eval -g TRUTH -r RESULT --per-image {path}",
+        ) from error
+    return [name for _, name in sorted(rows)[:number]]
 
 
 def _rank(image: ImageScore) -> tuple[float, str]:

@@ -1,47 +1,57 @@
 """Colormaps: masks with their task's palette."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from bddseg.data.frames import Frame, encode_png_rgb
 from bddseg.data.masks import Labels, list_masks, read_mask
-from bddseg.data.png import encode_png
+from bddseg.data.png import encode_png, has_one_byte, recolor_png
 from bddseg.errors import BddsegError
-from bddseg.files import write_atomically
-from bddseg.progress import Track, map_in_threads, track_silently
+from bddseg.progress import Track, track_silently
 from bddseg.tasks import Task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Colormaps:
-    """How many colormaps were written, and what failed."""
-
-    drawn: int
-    failures: tuple[BddsegError, ...]
+from bddseg.vis.pictures import Outcome, Picture, draw_pictures
 
 
 def colorize_masks(
-    masks: Path, out: Path, task: Task, *, workers: int = 1, track: Track = track_silently
-) -> Colormaps:
+    masks: Path,
+    out: Path,
+    task: Task,
+    *,
+    rgb: bool = False,
+    resume: bool = False,
+    workers: int = 1,
+    track: Track = track_silently,
+) -> Outcome:
     """Write a colormap for each mask below a folder, under the same name.
 
-    Raises:
-        BddsegError: the folder does not exist or holds no masks.
-    """
-    paths = list_masks(masks)
-    write = partial(_colorize_below, masks=masks, out=out, task=task)
-    outcomes = map_in_threads(write, track(paths, "Colorizing"), workers)
-    failures = tuple(outcome for outcome in outcomes if outcome is not None)
-    return Colormaps(drawn=len(paths) - len(failures), failures=failures)
-
-
-def colorize_mask(mask: Path, out: Path, task: Task) -> None:
-    """Write a mask as a palette PNG: the same pixels, drawn in the task's colours.
+    Args:
+        masks: a folder of masks, with its subfolders.
+        out: another folder.
+        task: whose colours they get.
+        rgb: write three channels instead of a palette.
+        resume: keep colormaps that are no older than their masks.
+        workers: number of threads.
+        track: shows progress.
 
     Raises:
-        BddsegError: the mask cannot be read or the colormap not written.
+        BddsegError: the folder does not exist or holds no masks, or is `out`.
     """
-    write_atomically(out, encode_colormap(read_mask(mask), task))
+    if masks.resolve() == out.resolve():
+        raise BddsegError(
+            f"The masks in {masks} would be overwritten.", "Choose another folder with -o."
+        )
+    pictures = [
+        Picture(
+            target=out / path.relative_to(masks),
+            sources=(path,),
+            draw=partial(_colorize, path, task, rgb=rgb),
+        )
+        for path in list_masks(masks)
+    ]
+    return draw_pictures(pictures, "Colorizing", resume=resume, workers=workers, track=track)
 
 
 def encode_colormap(labels: Labels, task: Task) -> bytes:
@@ -49,5 +59,28 @@ def encode_colormap(labels: Labels, task: Task) -> bytes:
     return encode_png(labels, task.palette)
 
 
-def _colorize_below(mask: Path, *, masks: Path, out: Path, task: Task) -> None:
-    colorize_mask(mask, out / mask.relative_to(masks), task)
+def paint(labels: Labels, palette: Frame) -> Frame:
+    """Return labels (H, W), uint8, in colours, (H, W, 3), uint8.
+
+    Args:
+        labels: class ids.
+        palette: RGB of each id, (256, 3), uint8.
+    """
+    return cv2.applyColorMap(labels, palette.reshape(256, 1, 3)).astype(np.uint8, copy=False)
+
+
+def get_palette(task: Task) -> Frame:
+    """Return the RGB of each id of a task, (256, 3), uint8."""
+    return np.array(task.palette, np.uint8).reshape(256, 3)
+
+
+def _colorize(mask: Path, task: Task, *, rgb: bool) -> tuple[bytes, str]:
+    if rgb:
+        return encode_png_rgb(paint(read_mask(mask), get_palette(task))), ""
+    try:
+        data = mask.read_bytes()
+        if has_one_byte(data):
+            return recolor_png(data, task.palette), ""
+    except (OSError, ValueError) as error:
+        raise BddsegError(f"{mask} cannot be read as a mask: {error}.", "Make it again.") from error
+    return encode_colormap(read_mask(mask), task), ""
