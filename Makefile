@@ -43,5 +43,6 @@ $(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "== installing the tools, the official evaluator and the plugins"
-	$(PIP) --editable '.[bdd100k,check,test,video]' --editable plugins/bddseg-twinlitenet
+	$(PIP) --editable '.[bdd100k,check,test,video]' --editable plugins/bddseg-transformers \
+		--editable plugins/bddseg-twinlitenet
 	@touch $@

@@ -1,5 +1,8 @@
 """What several tests use."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -98,3 +101,34 @@ def run(capfd):
         return int(code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def run_installed(tmp_path):
+    """Run a command in a new process, with what lies in a folder installed beside bddseg."""
+
+    def run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "160"}
+        return subprocess.run(
+            [sys.executable, *map(str, command)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            check=False,
+        )
+
+    return run
+
+
+def install_stub(folder: Path, package: str, code: str, points: str, requires: str = "") -> None:
+    """Make a package of one module, PACKAGE_module, with entry points: metadata and code alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{package}_module.py").write_text(code)
+    metadata = folder / f"{package}-1.0.dist-info"
+    metadata.mkdir()
+    wanted = f"Requires-Dist: {requires}\n" if requires else ""
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{wanted}"
+    )
+    (metadata / "entry_points.txt").write_text(points)

@@ -1,26 +1,18 @@
-import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
+from conftest import install_stub
 
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.registry import Registry
 
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Make a package's metadata and module importable: install(package, module, entry points)."""
+    """Make a package importable: install(package, code, entry points, what it requires)."""
     monkeypatch.syspath_prepend(str(tmp_path))
-
-    def install(package: str, code: str, points: str) -> None:
-        (tmp_path / f"{package}_module.py").write_text(code)
-        folder = tmp_path / f"{package}-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text(points)
-
-    return install
+    return partial(install_stub, tmp_path)
 
 
 def architectures():
@@ -52,6 +44,7 @@ def test_a_broken_plugin_is_named_with_the_cause(install, code):
         architectures().load("broken")
 
 
+@pytest.mark.filterwarnings("ignore::bddseg.errors.BddsegWarning")
 def test_a_plugin_cannot_take_the_name_of_one_of_ours(install):
     install("thief", "build_pspnet = 5", "[bddseg.architectures]\npspnet = thief_module:build\n")
     assert callable(architectures().load("pspnet"))
@@ -60,21 +53,27 @@ def test_a_plugin_cannot_take_the_name_of_one_of_ours(install):
 def test_a_name_that_two_plugins_offer_is_an_error_that_names_both(install):
     for package in ("one", "two"):
         install(package, "build = 5", f"[bddseg.architectures]\nsame = {package}_module:build\n")
-    with pytest.raises(BddsegError, match="several packages: one, two"):
+    with pytest.raises(BddsegError, match="several packages offer it: one, two"):
         architectures().load("same")
 
 
-def test_a_broken_catalog_costs_a_warning_and_no_more(install, tmp_path):
-    install(
-        "shelf", "CATALOG = 'nowhere.toml'", "[bddseg.catalogs]\nshelf = shelf_module:CATALOG\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-m", "bddseg", "zoo", "list"],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(tmp_path), "PATH": str(Path(sys.executable).parent)},
-        check=True,
-    )
-    assert "dnl_r101-d8_512x1024_80k" in result.stdout
-    assert "Warning" in result.stderr
-    assert "shelf" in result.stderr
+def test_a_package_for_another_version_is_not_loaded(install):
+    points = "[bddseg.architectures]\nfuture = future_module:build\n"
+    install("future", "build = 5", points, requires="bddseg>=9.0")
+    with pytest.raises(BddsegError, match=r"made for bddseg >=9\.0, and this is 0\.1\.0"):
+        architectures().load("future")
+
+
+def test_a_package_for_this_version_is_loaded(install):
+    points = "[bddseg.architectures]\nnow = now_module:build\n"
+    install("now", "build = 5", points, requires='bddseg>=0.1,<0.2; python_version > "3"')
+    assert architectures().load("now") == 5
+
+
+def test_the_thief_of_a_name_is_named_once(install):
+    install("thief", "build = 5", "[bddseg.architectures]\npspnet = thief_module:build\n")
+    registry = architectures()
+    with pytest.warns(BddsegWarning, match="Package thief is passed over") as caught:
+        registry.list_names()
+        registry.load("pspnet")
+    assert len(caught) == 1

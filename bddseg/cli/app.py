@@ -5,16 +5,44 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from bddseg.cli import demo, evaluate, infer, labels, submit, vis, zoo
+from bddseg.cli.commands import COMMANDS, HIDDEN, OURS, add_command
 from bddseg.cli.console import show_error, show_note, show_warning
 from bddseg.cli.options import INTERRUPTED
 from bddseg.errors import BddsegError
 
 
 class _Commands(TyperGroup):
-    """Shows errors of ours as one message; everything else is a bug and keeps its traceback."""
+    """Ours and those of plugins.
+
+    Errors of ours are shown as one message; everything else is a bug and keeps its traceback.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return all names: ours, and after them those of plugins."""
+        return [*super().list_commands(ctx), *COMMANDS.list_names()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command of ours; of a plugin's, only what help shows, so nothing is imported."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in COMMANDS.list_names():
+            package = COMMANDS.get_package(cmd_name)
+            command = TyperCommand(
+                cmd_name, help=f"From package {package}.", rich_help_panel="Plugins"
+            )
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is to run; a plugin's is imported."""
+        name = args[0]
+        if name not in self.commands and name in COMMANDS.list_names():
+            plugin = typer.Typer(add_completion=False)
+            command = COMMANDS.load(name)
+            add_command(plugin, name, command)
+            whole = typer.main.get_command(plugin)
+            return name, getattr(whole, "commands", {}).get(name, whole), args[1:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -36,14 +64,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(zoo.app, name="zoo")
-app.command("infer")(infer.infer)
-app.command("worker", hidden=True)(infer.work)
-app.command("eval")(evaluate.evaluate)
-app.add_typer(vis.app, name="vis")
-app.add_typer(labels.app, name="labels")
-app.command("submit")(submit.submit)
-app.command("demo")(demo.demo)
+for _name, _command in (OURS | HIDDEN).items():
+    add_command(app, _name, _command, hidden=_name in HIDDEN)
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,10 +82,10 @@ def _configure(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
-) -> None:
-    warnings.showwarning = show_warning
+) -> None: ...
 
 
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = show_warning
     sys.exit(app())

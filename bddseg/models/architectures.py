@@ -35,6 +35,15 @@ class Optimizable(Protocol):
         ...
 
 
+@runtime_checkable
+class Translating(Protocol):
+    """A network whose checkpoints may have other names for its parameters than it has."""
+
+    def translate_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint's tensors under the network's own names; what has none stays."""
+        ...
+
+
 class Architecture(Protocol):
     """A function that builds a network for K classes from explicit keywords."""
 
@@ -43,7 +52,21 @@ class Architecture(Protocol):
         ...
 
 
-ARCHITECTURES: Registry[Architecture] = Registry("bddseg.architectures", "architecture")
+def _check(candidate: Any) -> None:
+    if not callable(candidate):
+        raise TypeError(f"a function was expected, and it is a {type(candidate).__name__}")
+    signature = inspect.signature(candidate)
+    parameters = signature.parameters
+    if "num_classes" not in parameters:
+        raise TypeError(f"its function has no parameter num_classes: {signature}")
+    positional = [name for name, each in parameters.items() if each.kind is each.POSITIONAL_ONLY]
+    if positional:
+        raise TypeError(f"its function takes {positional[0]} by place alone: {signature}")
+
+
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "bddseg.architectures", "architecture", check=_check
+)
 
 
 def build_network(name: str, *, num_classes: int, options: Mapping[str, Any]) -> nn.Module:

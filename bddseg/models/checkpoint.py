@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
+from bddseg.models.architectures import Translating
 
 # How many parameter names an error lists before it only counts them.
 _LISTED = 6
@@ -46,6 +47,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
             in which case it lists them and the network is as it was.
     """
     state = read_checkpoint(path)
+    if isinstance(network, Translating):
+        state = network.translate_state(state)
     own = network.state_dict()
     problems = _list_names("missing", [name for name in own if name not in state])
     problems += _list_names("surplus", [name for name in state if name not in own])

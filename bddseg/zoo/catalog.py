@@ -10,8 +10,14 @@ from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 from bddseg.registry import Registry
 from bddseg.zoo.entry import Entry, parse_entry, read_entry, read_toml
 
+
+def _check(candidate: Any) -> None:
+    if not isinstance(candidate, str | Path):
+        raise TypeError(f"a path was expected, and it is a {type(candidate).__name__}")
+
+
 # A catalog is the path of a TOML file.
-CATALOGS: Registry[Path] = Registry("bddseg.catalogs", "catalog")
+CATALOGS: Registry[str | Path] = Registry("bddseg.catalogs", "catalog", check=_check)
 
 
 def read_catalog(path: Path) -> list[Entry]:
@@ -81,10 +87,11 @@ def list_entries() -> tuple[Entry, ...]:
     A catalog that does not load costs a warning, and so does a name that is taken already.
     """
     entries: dict[str, Entry] = {}
-    for entry in _read_catalogs():
+    for package, entry in _read_catalogs():
         if entry.name in entries:
             warnings.warn(
-                f"Two catalogs have an entry '{entry.name}'; the first one counts.",
+                f"Package {package} has an entry '{entry.name}', which another catalog has too; "
+                "it is passed over.",
                 BddsegWarning,
                 stacklevel=2,
             )
@@ -92,13 +99,16 @@ def list_entries() -> tuple[Entry, ...]:
     return tuple(entries.values())
 
 
-def _read_catalogs() -> Iterator[Entry]:
+def _read_catalogs() -> Iterator[tuple[str, Entry]]:
     for name in CATALOGS.list_names():
+        package = CATALOGS.get_package(name)
         try:
-            yield from read_catalog(Path(CATALOGS.load(name)))
+            entries = read_catalog(Path(CATALOGS.load(name)))
         except BddsegError as error:
-            message = f"The catalog of package {CATALOGS.get_package(name)} is left out. {error}"
+            message = f"The catalog of package {package} is left out. {error}"
             warnings.warn(message, BddsegWarning, stacklevel=3)
+        else:
+            yield from ((package, entry) for entry in entries)
 
 
 def find_entry(model: str) -> Entry:

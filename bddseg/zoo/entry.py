@@ -15,7 +15,7 @@ Rgb = tuple[float, float, float]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Option = bool | int | float | str | list[int | float | str]
+Option = bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +113,8 @@ class Entry(_Table, frozen=True, kw_only=True):
         title: the architecture's name as its paper writes it.
         task: the name of a task.
         architecture: a name in the registry of architectures.
-        options: the keywords of the architecture's builder.
+        options: the keywords of the architecture's builder; text that begins with "./" is a path
+            beside the TOML.
         license: of the weights, an SPDX expression; empty if not stated by who published them.
     """
 
@@ -143,7 +144,7 @@ def parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
     Args:
         table: the parsed table.
         origin: what an error names.
-        folder: what `weights.file` is relative to.
+        folder: what `weights.file` and paths in options are relative to.
 
     Raises:
         BddsegError: a key is unknown, missing or of the wrong type; it names `origin` and the key.
@@ -156,10 +157,16 @@ def parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
             "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
             "complete entry.",
         ) from error
-    if entry.weights.file is None:
-        return entry
-    weights = msgspec.structs.replace(entry.weights, file=str(folder / entry.weights.file))
-    return msgspec.structs.replace(entry, weights=weights)
+    options = {key: _place(value, folder) for key, value in entry.options.items()}
+    weights = entry.weights
+    if weights.file is not None:
+        weights = msgspec.structs.replace(weights, file=str(folder / weights.file))
+    return msgspec.structs.replace(entry, options=options, weights=weights)
+
+
+def _place(value: Option, folder: Path) -> Option:
+    is_path = isinstance(value, str) and value.startswith("./")
+    return str(folder / str(value)) if is_path else value
 
 
 def read_toml(path: Path) -> dict[str, Any]:

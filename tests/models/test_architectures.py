@@ -112,7 +112,8 @@ def test_the_same_options_give_the_same_network(base, name):
 
 
 def test_every_architecture_and_every_option_takes_part():
-    assert set(EXAMPLES) == set(ARCHITECTURES.list_names())
+    names = ARCHITECTURES.list_names()
+    assert {name for name in names if ARCHITECTURES.get_package(name) == "bddseg"} <= set(EXAMPLES)
     assert {option for _, option in cases()} == set(OTHER) | DEFAULT
 
 

@@ -1,0 +1,1 @@
+"""Segmentation models of Hugging Face transformers for bddseg."""
