@@ -2,10 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python $(INSTALL)
+# mmcv and mmsegmentation live in an environment of their own: they want an old setuptools.
+MMLAB := .venv-openmmlab
+MMLAB_PIP := $(MMLAB)/bin/python $(INSTALL)
 MANIFESTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help demo test check clean
+.PHONY: help demo test test-openmmlab check clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,8 +31,12 @@ check: $(VENV)/dev.stamp ## Install, then check format, style, types and import 
 	@echo "== import contracts"
 	$(BIN)/lint-imports
 
-clean: ## Remove .venv and the demo's output.
-	rm -rf $(VENV) demo-output
+test-openmmlab: $(MMLAB)/stamp ## Build mmcv-full (a quarter of an hour), then run that plugin's tests.
+	@echo "== tests of bddseg-openmmlab"
+	$(MMLAB)/bin/python -m pytest plugins/bddseg-openmmlab
+
+clean: ## Remove the environments and the demo's output.
+	rm -rf $(VENV) $(MMLAB) demo-output
 
 $(BIN)/python:
 	@echo "== making $(VENV) with $(PYTHON)"
@@ -43,6 +51,16 @@ $(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "== installing the tools, the official evaluator and the plugins"
-	$(PIP) --editable '.[bdd100k,check,test,video]' --editable plugins/bddseg-transformers \
-		--editable plugins/bddseg-twinlitenet
+	$(PIP) --editable '.[bdd100k,check,test,video]' --editable plugins/bddseg-openmmlab \
+		--editable plugins/bddseg-transformers --editable plugins/bddseg-twinlitenet
+	@touch $@
+
+$(MMLAB)/stamp: $(MANIFESTS)
+	@echo "== making $(MMLAB): mmcv-full takes about 16 minutes on two cores"
+	$(PYTHON) -m venv $(MMLAB)
+	$(MMLAB_PIP) torch
+	$(MMLAB_PIP) 'setuptools<70' wheel ninja
+	MMCV_WITH_OPS=1 $(MMLAB_PIP) --no-build-isolation mmcv-full==1.7.2
+	$(MMLAB_PIP) --no-build-isolation mmsegmentation==0.30.0
+	$(MMLAB_PIP) --editable '.[test]' --editable plugins/bddseg-openmmlab
 	@touch $@

@@ -1,5 +1,6 @@
 """`bddseg infer`: frames to masks, colormaps, overlays and video."""
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import INTERRUPTED, AsJson, ModelName, Out
 from bddseg.cli.progress import track_bytes, track_run
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 
 if TYPE_CHECKING:
     from bddseg.engine.job import Record
@@ -152,6 +153,7 @@ def infer(
 def work(job: Annotated[str, typer.Argument()]) -> None:
     """Be one of the workers of a run; torchrun starts this."""
     import signal
+    import warnings
 
     from bddseg.engine.allocator import keep_freed_memory
     from bddseg.engine.job import decode_job
@@ -168,6 +170,9 @@ def work(job: Annotated[str, typer.Argument()]) -> None:
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
+    if os.environ.get("RANK", "0") != "0":
+        # What is to be said of plugins, the first worker says.
+        warnings.simplefilter("ignore", BddsegWarning)
     with track_run("Segmenting") as display:
         try:
             run_job(decode_job(job), display)

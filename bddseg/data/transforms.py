@@ -11,12 +11,18 @@ SizeHW = tuple[int, int]
 
 
 def prepare_frame(
-    frame: Frame, *, size_hw: SizeHW, keep_ratio: bool, mean_rgb: Rgb, std_rgb: Rgb
+    frame: Frame,
+    *,
+    size_hw: SizeHW,
+    keep_ratio: bool,
+    mean_rgb: Rgb,
+    std_rgb: Rgb,
+    round_pixels: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Return a frame as input, (3, h, w), float32: resized, then (pixel - mean) / std.
 
     Pixels are widened to float32 before they are interpolated, as the reference does, so that
-    nothing is rounded to whole grey levels in between.
+    nothing is rounded to whole grey levels in between, unless that is wanted.
 
     Args:
         frame: RGB, (H, W, 3), uint8.
@@ -24,13 +30,16 @@ def prepare_frame(
         keep_ratio: whether the frame's aspect ratio is kept.
         mean_rgb: for pixels of 0 to 255.
         std_rgb: for pixels of 0 to 255.
+        round_pixels: whether bytes are interpolated.
     """
     height, width = frame.shape[:2]
     target_hw = fit_size((height, width), size_hw) if keep_ratio else size_hw
-    image: npt.NDArray[np.float32] = frame.astype(np.float32)
+    pixels = frame if round_pixels else frame.astype(np.float32)
     if target_hw != (height, width):
-        resized = cv2.resize(image, target_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(pixels, target_hw[::-1], interpolation=cv2.INTER_LINEAR)
         image = resized.astype(np.float32, copy=False)
+    else:
+        image = pixels.astype(np.float32, copy=False)
     prepared = np.empty((3, *target_hw), np.float32)
     # A plane at a time: NumPy is slow at arrays whose last axis is as short as that of colours.
     for plane, channel, mean, std in zip(

@@ -111,6 +111,7 @@ class Model:
                 keep_ratio=preprocessing.keep_ratio,
                 mean_rgb=preprocessing.mean_rgb,
                 std_rgb=preprocessing.std_rgb,
+                round_pixels=preprocessing.round_pixels,
             )
             for bounds_hw in self._list_bounds()
         )
@@ -151,6 +152,7 @@ class Model:
                 else bounds_hw,
                 mean_rgb=preprocessing.mean_rgb,
                 std_rgb=preprocessing.std_rgb,
+                round_pixels=preprocessing.round_pixels,
             )
             for bounds_hw in self._list_bounds()
         ]
@@ -165,7 +167,12 @@ class Model:
 
 
 def prepare_on_device(
-    frames: Tensor, *, size_hw: SizeHW, mean_rgb: Sequence[float], std_rgb: Sequence[float]
+    frames: Tensor,
+    *,
+    size_hw: SizeHW,
+    mean_rgb: Sequence[float],
+    std_rgb: Sequence[float],
+    round_pixels: bool = False,
 ) -> Tensor:
     """Return frames (N, H, W, 3), uint8, as inputs (N, 3, *size_hw), float32.
 
@@ -174,6 +181,7 @@ def prepare_on_device(
     images = frames.permute(0, 3, 1, 2).float()
     if tuple(images.shape[2:]) != tuple(size_hw):
         images = F.interpolate(images, size_hw, mode="bilinear", align_corners=False)
+        images = images.round() if round_pixels else images
     mean = torch.tensor(mean_rgb, device=frames.device).view(3, 1, 1)
     std = torch.tensor(std_rgb, device=frames.device).view(3, 1, 1)
     return (images - mean) / std

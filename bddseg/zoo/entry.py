@@ -30,12 +30,15 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
             within the larger, the short edge within the smaller, whichever way the frame lies);
             without, the exact size in pixels.
         keep_ratio: whether the frame's aspect ratio is kept.
+        round_pixels: whether resized pixels are rounded to whole grey levels, as many packages do
+            that resize images of bytes; the zoo's models want them as they are.
         mean_rgb: subtracted from pixels of 0 to 255.
         std_rgb: what the difference is divided by.
     """
 
     size_hw: SizeHW
     keep_ratio: bool = True
+    round_pixels: bool = False
     mean_rgb: Rgb
     std_rgb: Rgb
 

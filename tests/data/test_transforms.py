@@ -32,6 +32,15 @@ def test_pixels_are_widened_before_they_are_resized():
     np.testing.assert_allclose(image, expected, atol=1e-4)
 
 
+def test_pixels_are_rounded_where_that_is_wanted():
+    frame = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    options = {"keep_ratio": True, "mean_rgb": (0, 0, 0), "std_rgb": (1, 1, 1)}
+    image = prepare_frame(frame, size_hw=(45, 60), round_pixels=True, **options)
+    expected = cv2.resize(frame, (60, 45), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
+    assert image.dtype == np.float32
+    assert np.array_equal(image, expected)
+
+
 def test_without_the_ratio_the_size_is_exact():
     frame = np.zeros((30, 40, 3), np.uint8)
     image = prepare_frame(

@@ -48,6 +48,11 @@ BROKEN = {
         "[bddseg.catalogs]\nmiskeyed = miskeyed_module:CATALOG\n",
         "unknown field `colour`",
     ),
+    "escaping": (
+        BAD_KEY.replace("bad.toml", "evil.toml"),
+        "[bddseg.catalogs]\nescaping = escaping_module:CATALOG\n",
+        "entry ../../evil: Expected `str` matching regex",
+    ),
     "outdated": (
         "def build(*, num_classes): ...",
         "[bddseg.architectures]\noutdated = outdated_module:build\n",
@@ -64,6 +69,7 @@ def folder(tmp_path_factory):
         requires = "bddseg<0.1" if package == "outdated" else ""
         install_stub(folder, package, code, points, requires)
     (folder / "bad.toml").write_text('[[entry]]\nname = "bad"\ncolour = "red"\n')
+    (folder / "evil.toml").write_text('[[entry]]\nname = "../../evil"\ntitle = "Evil"\n')
     install_stub(
         folder,
         "working",

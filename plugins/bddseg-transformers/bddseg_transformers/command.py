@@ -102,6 +102,7 @@ def _read_preprocessing(folder: Path) -> dict[str, Any]:
     return {
         "size_hw": size_hw,
         "keep_ratio": False,
+        "round_pixels": True,
         "mean_rgb": [round(255 * value, 4) for value in mean],
         "std_rgb": [round(255 * value, 4) for value in std],
     }

@@ -20,17 +20,12 @@ from bddseg.zoo.entry import read_entry
 transformers = pytest.importorskip("transformers", reason="needs transformers")
 
 
-@pytest.fixture
-def run():
+def run_command(*arguments):
     """Run the command line: returns (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, result.stdout, result.stderr
-
-    return run
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture
@@ -107,16 +102,22 @@ def model(request, tmp_path_factory):
     return model, folder
 
 
-@pytest.fixture
-def entry(model, run):
+@pytest.fixture(scope="module")
+def entry(model):
     """The entry that the command writes."""
     _, folder = model
     path = folder.parent / f"{folder.name}.toml"
     mapping = ("--map", "direct=road", "--map", "alternative=lane, sidewalk")
-    code, out, err = run("transformers", "entry", folder, "-o", path, *mapping)
+    code, out, err = run_command("transformers", "entry", folder, "-o", path, *mapping)
     assert code == 0, err
     assert f"bddseg infer {path}" in out
     return path
+
+
+@pytest.fixture(scope="module")
+def example(entry):
+    """Its network, with random weights."""
+    return make_example(str(entry))
 
 
 def test_the_entry_has_what_the_folder_says(model, entry):
@@ -127,6 +128,7 @@ def test_the_entry_has_what_the_folder_says(model, entry):
     assert content["preprocessing"] == {
         "size_hw": [64, 96],
         "keep_ratio": False,
+        "round_pixels": True,
         "mean_rgb": [127.5] * 3,
         "std_rgb": [63.75] * 3,
     }
@@ -143,15 +145,15 @@ def score(model, images):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_masks_are_those_of_the_model(model, entry, frames, tmp_path, run, workers):
+def test_masks_are_those_of_the_model(model, entry, frames, tmp_path, workers):
     out = tmp_path / "masks"
     options = ("--device", "cpu", "--workers", workers)
-    code, _, err = run("infer", entry, frames, "-o", out, *options)
+    code, _, err = run_command("infer", entry, frames, "-o", out, *options)
     assert code == 0, err
     seen = set()
     for path in sorted(frames.rglob("*.*")):
         frame = read_frame(path)
-        small = cv2.resize(frame.astype(np.float32), (96, 64), interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(frame, (96, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         image = torch.from_numpy((small - 127.5) / 63.75).permute(2, 0, 1)[None]
         scores = score(model[0], image)
         groups = ([0], [3, 1], [2, 4])
@@ -165,13 +167,13 @@ def test_masks_are_those_of_the_model(model, entry, frames, tmp_path, run, worke
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_contract(contract, entry):
+def test_contract(contract, entry, example):
     if "mask2former" in entry.name and contract.__name__ == "trains_every_parameter":
         pytest.skip("heads of single layers get their gradients from losses of their own")
-    contract(make_example(str(entry)))
+    contract(example)
 
 
-def test_weights_that_do_not_fit_are_named(model, entry, frames, tmp_path, run):
+def test_weights_that_do_not_fit_are_named(model, entry, frames, tmp_path):
     from safetensors.torch import load_file, save_file
 
     state = load_file(model[1] / "model.safetensors")
@@ -181,7 +183,7 @@ def test_weights_that_do_not_fit_are_named(model, entry, frames, tmp_path, run):
     save_file(state | {lost: tensor, "more": tensor.clone()}, tmp_path / "more.safetensors")
     for name, said in (("less", "1 parameters missing"), ("more", "1 parameters surplus: more")):
         weights = ("--weights", tmp_path / f"{name}.safetensors")
-        code, _, err = run("infer", entry, frames, "-o", tmp_path / "o", *weights)
+        code, _, err = run_command("infer", entry, frames, "-o", tmp_path / "o", *weights)
         assert code == 1
         assert said in err
 
@@ -224,9 +226,11 @@ def test_classes_in_order_need_no_mapping(tmp_path):
     assert build(tmp_path)(torch.randn(2, 3, 64, 96)).shape[1] == 3
 
 
-def test_an_entry_of_a_folder_without_weights_is_refused(model, tmp_path, run):
+def test_an_entry_of_a_folder_without_weights_is_refused(model, tmp_path):
     (tmp_path / "config.json").write_bytes((model[1] / "config.json").read_bytes())
-    code, _, err = run("transformers", "entry", tmp_path, "-o", "o.toml", "--map", "direct=road")
+    code, _, err = run_command(
+        "transformers", "entry", tmp_path, "-o", "o.toml", "--map", "direct=road"
+    )
     assert code == 1
     assert "holds no model.safetensors" in err
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 from golden.seeded_weights import seeded_input, seeded_state
+from typer.testing import CliRunner
 
+from bddseg.cli.app import app
 from bddseg.errors import BddsegError
 from bddseg.models.architectures import build_network
+from bddseg.testing import CONTRACTS, make_example
 from bddseg.zoo.catalog import find_entry
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -68,3 +71,24 @@ def test_another_number_of_classes_is_refused():
     entry = find_entry("twinlitenet")
     with pytest.raises(BddsegError, match="2 classes, not 3"):
         build_network(entry.architecture, num_classes=3, options=entry.options)
+
+
+@pytest.fixture(scope="module")
+def example():
+    return make_example("twinlitenet")
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_contract(contract, example):
+    contract(example)
+
+
+def test_weights_are_taken_in_only_with_the_published_checksum(tmp_path, monkeypatch):
+    monkeypatch.setenv("BDDSEG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BDDSEG_OFFLINE", "1")
+    other = tmp_path / "best.pth"
+    torch.save(build().state_dict(), other)
+    result = CliRunner().invoke(app, ["zoo", "download", "twinlitenet", "--from", str(other)])
+    assert result.exit_code == 1
+    assert "e411826b9d9994ba645e7cba06b60ee3" in result.stderr
+    assert not list((tmp_path / "home").rglob("*.pth"))
