@@ -69,6 +69,8 @@ def import_mmseg() -> Any:
             f"mmsegmentation 0.x cannot be imported: {error}.",
             "The README of bddseg-openmmlab says how it is installed today.",
         ) from error
+    # What its modules warn of, such as sizes of maps, is for those who train.
+    warnings.filterwarnings("ignore", module=r"mmseg\.")
     return mmseg
 
 
