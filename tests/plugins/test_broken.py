@@ -49,7 +49,7 @@ BROKEN = {
         "unknown field `colour`",
     ),
     "escaping": (
-        BAD_KEY.replace("bad.toml", "evil.toml"),
+        BAD_KEY.replace("bad.toml", "escaping.toml"),
         "[bddseg.catalogs]\nescaping = escaping_module:CATALOG\n",
         "entry ../../evil: Expected `str` matching regex",
     ),
@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
         requires = "bddseg<0.1" if package == "outdated" else ""
         install_stub(folder, package, code, points, requires)
     (folder / "bad.toml").write_text('[[entry]]\nname = "bad"\ncolour = "red"\n')
-    (folder / "evil.toml").write_text('[[entry]]\nname = "../../evil"\ntitle = "Evil"\n')
+    (folder / "escaping.toml").write_text('[[entry]]\nname = "../../evil"\ntitle = "Evil"\n')
     install_stub(
         folder,
         "working",

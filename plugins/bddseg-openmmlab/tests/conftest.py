@@ -7,7 +7,8 @@ from pathlib import Path
 
 _STAND_IN = str(Path(__file__).with_name("stand_in"))
 
-if importlib.util.find_spec("torchvision") is None:
+# Beside mmcv alone: other packages look whether torchvision is there, and take it for real.
+if importlib.util.find_spec("mmcv") and importlib.util.find_spec("torchvision") is None:
     sys.path.append(_STAND_IN)
     # Workers are processes of their own.
     paths = [os.environ.get("PYTHONPATH", ""), _STAND_IN]
