@@ -9,6 +9,7 @@ from bddseg.cli.console import format_size, make_console, print_plain
 from bddseg.progress import Display, Meter
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
@@ -23,6 +24,12 @@ def track(items: Sequence[T], description: str) -> Iterable[T]:
 
 
 def _track_bar(items: Sequence[T], description: str) -> Iterator[T]:
+    with _make_bar(make_console(stderr=True), "", transient=False) as progress:
+        yield from progress.track(items, description=description)
+
+
+def _make_bar(console: "Console", extra: str, *, transient: bool) -> "Progress":
+    """Return a bar with how many are done and the time left; `extra` is text between the two."""
     # Imported here: not every command shows a bar, and --help should be quick.
     from rich.progress import (
         BarColumn,
@@ -32,14 +39,15 @@ def _track_bar(items: Sequence[T], description: str) -> Iterator[T]:
         TimeRemainingColumn,
     )
 
-    with Progress(
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([TextColumn(extra)] if extra else []),
         TimeRemainingColumn(),
-        console=make_console(stderr=True),
-    ) as progress:
-        yield from progress.track(items, description=description)
+        console=console,
+        transient=transient,
+    )
 
 
 def _track_lines(items: Sequence[T], description: str) -> Iterator[T]:
@@ -59,23 +67,7 @@ def track_run(description: str) -> Iterator[Display]:
     if not console.is_terminal:
         yield _PlainDisplay(description)
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[extra]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
+    with _make_bar(console, "{task.fields[extra]}", transient=True) as progress:
         yield _BarDisplay(progress, description)
 
 

@@ -21,10 +21,15 @@ def read_frame(path: Path) -> Frame:
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise BddsegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise BddsegError(
+            f"Cannot read {path}: {error.strerror or error}.", "Check the file and its permissions."
+        ) from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise BddsegError(f"{path} is no image that can be decoded ({data.size} bytes).")
+        raise BddsegError(
+            f"{path} is no image that can be decoded ({data.size} bytes).",
+            "Make the file again, or remove it.",
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 

@@ -1,6 +1,7 @@
 """Label maps from one encoding to another."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def convert_labels(
         raise BddsegError(f"-o {out}: {target} is written as {kind}.", "Choose another output.")
     failures: list[BddsegError] = []
     with _find_items(source, task, encoding, workers) as (described, items):
+        _refuse_twins(source, items, by_stem=target is Target.RLE)
         steps = track(items, "Converting")
         if target is Target.RLE:
             encode = partial(_encode_item, task=task)
@@ -148,6 +150,17 @@ def _find_items(
         )
 
 
+def _refuse_twins(source: Path, items: Sequence[_Item], *, by_stem: bool) -> None:
+    """Refuse two label maps that would get one name, of which one would be lost."""
+    names = Counter(item.target.stem if by_stem else str(item.target) for item in items)
+    ((name, count),) = names.most_common(1) or [("", 0)]
+    if count > 1:
+        raise BddsegError(
+            f"{source} has {count} label maps that would be named {name}.",
+            "Rename all but one, or convert them one folder at a time.",
+        )
+
+
 def _read_rle(read: Callable[[], Labels | None], task: Task) -> Labels:
     labels = read()
     return np.full(FRAME_SIZE_HW, get_blank_id(task), np.uint8) if labels is None else labels
@@ -190,11 +203,17 @@ def _open(path: Path) -> Image.Image:
 def _read_ids(path: Path, task: Task) -> Labels:
     image = _open(path)
     if image.mode not in ("L", "P"):
-        raise BddsegError(f"{path}: its mode is {image.mode}, and ids were expected.")
+        raise BddsegError(
+            f"{path}: its mode is {image.mode}, and ids were expected.",
+            "Say what the files are with --from.",
+        )
     labels = np.asarray(image, np.uint8)
     outside = (labels >= len(task.classes)) & (labels != UNKNOWN_ID)
     if outside.any():
-        raise BddsegError(f"{path} has id {int(labels[outside][0])}, which {task.name} has not.")
+        raise BddsegError(
+            f"{path} has id {int(labels[outside][0])}, which {task.name} has not.",
+            "Is it of another task? Say which with -t.",
+        )
     return labels
 
 

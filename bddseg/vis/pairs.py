@@ -22,7 +22,7 @@ class Pairs:
     unpaired: tuple[Path, ...]
 
 
-def pair_frames(frames: str, folders: Sequence[Path], out: Path) -> Pairs:
+def pair_frames(frames: str, folders: Sequence[Path], out: Path | None = None) -> Pairs:
     """Return frames with their masks or colormaps.
 
     A frame's file is the one at the same place below a folder or, failing that, of the same stem
@@ -31,7 +31,7 @@ def pair_frames(frames: str, folders: Sequence[Path], out: Path) -> Pairs:
     Args:
         frames: an image, a folder, a glob or a list, as for inference.
         folders: of masks or colormaps.
-        out: a folder that is left out.
+        out: the folder that pictures are written to, which holds no frames.
 
     Raises:
         BddsegError: no frames, no masks, or none that pair.

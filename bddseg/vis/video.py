@@ -1,9 +1,8 @@
 """Overlays as a video. Needs PyAV, the extra `video`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -27,9 +26,9 @@ _DEFAULT_RATE = Fraction(30)
 
 @dataclass(frozen=True, slots=True)
 class _Shot:
-    """A frame that is to be shown; it is read when it is drawn."""
+    """A frame that is to be shown, with its mask; one that is a file is read when it is drawn."""
 
-    read: Callable[[], Frame]
+    frame: Frame | Path
     mask: Path
 
 
@@ -78,13 +77,13 @@ def overlay_video(
         raise BddsegError(f"{out} is no MP4 file.", "Say -o overlay.mp4, for example.")
     remarks: list[str] = []
     failures: list[BddsegError] = []
-    footage = _open_video(source, masks) if is_video(source) else _open_frames(source, masks, out)
+    footage = _open_video(source, masks) if is_video(source) else _open_frames(source, masks)
     drawn = 0
 
     def draw(shot: _Shot | BddsegError) -> tuple[Frame, str]:
         if isinstance(shot, BddsegError):
             raise shot
-        frame = shot.read()
+        frame = read_frame(shot.frame) if isinstance(shot.frame, Path) else shot.frame
         overlay, remark = draw_overlay(frame, shot.mask, task, style)
         return (np.hstack([frame, overlay]) if side_by_side else overlay), remark
 
@@ -140,7 +139,9 @@ def write_video(path: Path, frames: Iterable[Frame], rate: Fraction) -> None:
             if stream is not None:
                 container.mux(stream.encode())
         if stream is None:
-            raise BddsegError(f"{path} would be empty: no frame could be drawn.")
+            raise BddsegError(
+                f"{path} would be empty: no frame could be drawn.", "Look at one of the frames."
+            )
         part.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -165,19 +166,15 @@ def _open_video(source: str, masks: Path) -> _Footage:
             if isinstance(frame, BddsegError):
                 yield frame
             else:
-                yield _Shot(partial(_keep, frame), by_number[number])
+                yield _Shot(frame, by_number[number])
 
     return _Footage(read(), len(numbers), index.rate / step)
 
 
-def _open_frames(source: str, masks: Path, out: Path) -> _Footage:
-    pairs = pair_frames(source, [masks], out.parent)
-    shots = [_Shot(partial(read_frame, ref.path), mask) for ref, (mask,) in pairs.complete]
+def _open_frames(source: str, masks: Path) -> _Footage:
+    pairs = pair_frames(source, [masks])
+    shots = [_Shot(ref.path, mask) for ref, (mask,) in pairs.complete]
     return _Footage(shots, len(shots), _DEFAULT_RATE, pairs.unpaired)
-
-
-def _keep(frame: Frame) -> Frame:
-    return frame
 
 
 def _track(footage: _Footage, track: Track) -> Iterator[_Shot | BddsegError]:

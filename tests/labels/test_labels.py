@@ -236,6 +236,22 @@ def test_masks_become_run_length_encoded_json_and_come_back(scenes, tmp_path, ru
     assert ids == [str(number + 1) for number in range(len(ids))]
 
 
+@pytest.mark.parametrize("way", ["masks in two folders", "frames of two kinds"])
+def test_two_label_maps_never_become_one(scenes, tmp_path, run, way):
+    folder = write_all(tmp_path / "labels", scenes, "current")
+    if way == "masks in two folders":
+        write_all(tmp_path / "labels" / "again", scenes, "current")
+        command = (folder, "-o", tmp_path / "o.json", "--to", "rle")
+    else:
+        frames = [encode_frame(f"a.{kind}", scenes["scene2"], TASK) for kind in ("jpg", "png")]
+        write_scalabel(tmp_path / "frames.json", frames)
+        command = (tmp_path / "frames.json", "-o", tmp_path / "o")
+    code, _, err = run("labels", "convert", *command)
+    assert code == 1
+    assert "2 label maps that would be named" in err
+    assert not [*tmp_path.glob("o*/*"), *tmp_path.glob("o.json")]
+
+
 @pytest.mark.parametrize(("target", "out"), [("rle", "folder"), ("current", "file.json")])
 def test_outputs_of_the_wrong_kind_are_refused(scenes, tmp_path, run, target, out):
     folder = write_all(tmp_path / "labels", scenes, "current")

@@ -64,6 +64,16 @@ def test_a_video_of_a_folder_plays_from_first_to_last_frame(run, drive):
     assert [path.name for path in out.parent.iterdir()] == ["v.mp4"]
 
 
+def test_the_video_may_lie_among_its_frames(run, drive):
+    out = drive / "frames" / "v.mp4"
+    for _ in range(2):
+        code, text, err = run(
+            *("vis", "video", "-i", drive / "frames", "-c", drive / "masks", "-o", out)
+        )
+        assert code == 0, err
+        assert f"{COUNT} frames written" in text
+
+
 def test_side_by_side_shows_both(run, drive):
     code, _, out = make(run, drive, drive / "frames", "--side-by-side")
     assert code == 0

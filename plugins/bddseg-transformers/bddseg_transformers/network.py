@@ -108,7 +108,10 @@ def read_config(folder: str | Path) -> Any:
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise BddsegError(f"{folder}/config.json cannot be used: {error}.") from error
+        raise BddsegError(
+            f"{folder}/config.json cannot be used: {error}.",
+            "Fetch the folder again; a newer model may need a newer transformers.",
+        ) from error
 
 
 def _group(
