@@ -1,38 +1,65 @@
-"""Drivable-area masks from driving frames, scored like the BDD100K model zoo.
+"""Drivable-area masks from driving frames, with scores comparable to the BDD100K model zoo.
 
-From Python:
+model = bddseg.load_model("espnetv2_1024x512")
+prediction = model("street.jpg")
+prediction.save("mask.png")
 
-    model = bddseg.load_model("deeplabv3_r101-d8_512x1024_80k", weights=path)
-    labels = model(frame)  # RGB (H, W, 3), uint8 -> class ids (H, W), uint8
+bddseg.infer("espnetv2_1024x512", "frames/", "out")
+scores = bddseg.evaluate("ground_truth/", "out/masks")
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bddseg.engine.launch import infer
-    from bddseg.engine.model import load_model
-    from bddseg.metrics.evaluation import evaluate
-    from bddseg.tasks import get_task
-    from bddseg.zoo.catalog import list_entries
+    from bddseg.errors import BddsegError
+    from bddseg.inference.prediction import Prediction
+    from bddseg.inference.predictor import Predictor, load_model
+    from bddseg.inference.run import infer
+    from bddseg.metrics.evaluate import evaluate
+    from bddseg.tasks.task import Task, get_task
+    from bddseg.zoo.catalog import find_entry, list_models
 
-__all__ = ["__version__", "evaluate", "get_task", "infer", "list_entries", "load_model"]
+    __version__: str
 
-_HOMES = {
-    "evaluate": "bddseg.metrics.evaluation",
-    "get_task": "bddseg.tasks",
-    "infer": "bddseg.engine.launch",
-    "list_entries": "bddseg.zoo.catalog",
-    "load_model": "bddseg.engine.model",
+__all__ = [
+    "BddsegError",
+    "Prediction",
+    "Predictor",
+    "Task",
+    "__version__",
+    "evaluate",
+    "find_entry",
+    "get_task",
+    "infer",
+    "list_models",
+    "load_model",
+]
+
+_MODULES = {
+    "BddsegError": "bddseg.errors",
+    "Prediction": "bddseg.inference.prediction",
+    "Predictor": "bddseg.inference.predictor",
+    "Task": "bddseg.tasks.task",
+    "evaluate": "bddseg.metrics.evaluate",
+    "find_entry": "bddseg.zoo.catalog",
+    "get_task": "bddseg.tasks.task",
+    "infer": "bddseg.inference.run",
+    "list_models": "bddseg.zoo.catalog",
+    "load_model": "bddseg.inference.predictor",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for on first use: torch alone takes seconds."""
+    """Import a public name on first use: torch alone takes seconds."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("bddseg")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'bddseg' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,24 +8,27 @@ class BddsegError(Exception):
 
     Args:
         message: what was found (with the value) and what was expected.
-        hint: the next step, best a command to run.
+        hint: the next step, preferably a command to run.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, hint)
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
 
 class BddsegWarning(UserWarning):
-    """Something the user should know, which stops nothing."""
+    """Something that the user should know and that stops nothing."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> BddsegError:
-    """Return the error for a name that is not in a list; it offers the three nearest."""
-    # Imported here: it takes milliseconds, which --help need not wait for.
+    """Return the error for a name that is not in a list, with the three nearest names."""
+    # Imported here: it takes milliseconds, and --help should be quick.
     from difflib import get_close_matches
 
     nearest = get_close_matches(name, sorted(known), n=3, cutoff=0.0)
-    offer = f" The nearest: {', '.join(nearest)}." if nearest else ""
-    return BddsegError(f"There is no {kind} named '{name}'.{offer}", hint)
+    suggestion = f" Did you mean {', '.join(nearest)}?" if nearest else ""
+    return BddsegError(f"There is no {kind} named '{name}'.{suggestion}", hint)

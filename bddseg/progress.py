@@ -1,4 +1,4 @@
-"""Working through many items: telling how far it is, and using several cores."""
+"""Showing progress, and working through many items with several threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,13 +10,63 @@ from bddseg.errors import BddsegError
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Items handed out ahead of the one awaited, for each worker: enough to keep all busy, few enough
-# that results do not pile up in memory.
+# Items submitted ahead of the one whose result is awaited, per thread: enough to keep all threads
+# busy, few enough that results do not pile up in memory.
 _AHEAD = 4
 
 
+class Progress(Protocol):
+    """Shows the progress of some work; may be called from any thread."""
+
+    def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
+        """Show how many units are done and how many failed, of `total` if that is known."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a message."""
+        ...
+
+
+class ProgressGroup(Protocol):
+    """Shows the progress of several pieces of work; may be called from any thread."""
+
+    def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
+        """Return the progress of one piece of work.
+
+        Args:
+            description: What is shown in front of the numbers.
+            total: Number of units; None if it is not known yet.
+            unit: Name of one unit, such as "frame"; "byte" is shown in MB.
+        """
+        ...
+
+    def note(self, text: str) -> None:
+        """Show a message."""
+        ...
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
+        """Return an object that shows nothing either."""
+        del description, total, unit
+        return self
+
+    def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
+# The names that runs use.
+Display = Progress
+SilentDisplay = SilentProgress
+
+
 class Track(Protocol):
-    """Passes items on, and may show how many have gone by."""
+    """A function that yields items and shows the progress."""
 
     def __call__(self, items: Sequence[T], description: str) -> Iterable[T]:
         """Return the same items, in the same order."""
@@ -24,62 +74,29 @@ class Track(Protocol):
 
 
 def track_silently(items: Sequence[T], description: str) -> Iterable[T]:
-    """Pass items on and show nothing."""
+    """Return the items; show nothing."""
     del description
     return items
 
 
-class Display(Protocol):
-    """Shows how far a run is."""
+def pluralize(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: "1 frame", "2 frames", "1,000 frames".
 
-    def update(self, *, done: int, failed: int, total: int | None) -> None:
-        """Show numbers of frames; `total` is None as long as they are still being listed."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Show a remark."""
-        ...
-
-
-class SilentDisplay:
-    """Shows nothing."""
-
-    def update(self, *, done: int, failed: int, total: int | None) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
-
-
-class Meter(Protocol):
-    """Shows how far transfers are; called from several threads."""
-
-    def show(self, name: str, done: int, total: int | None) -> None:
-        """Show that `done` bytes of a file are here, of `total` if that is known."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Show a remark."""
-        ...
-
-
-class SilentMeter:
-    """Shows nothing."""
-
-    def show(self, name: str, done: int, total: int | None) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
+    Args:
+        count: The count.
+        noun: The noun in the singular.
+        plural: The noun in the plural; the default appends "s".
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def map_in_threads(
-    function: Callable[[T], R], items: Iterable[T], workers: int
+    function: Callable[[T], R], items: Iterable[T], num_threads: int
 ) -> Iterator[R | BddsegError]:
     """Yield `function(item)` for each item, in order; a BddsegError is yielded, not raised.
 
-    Threads serve because the work is decoding, encoding and array arithmetic, in libraries that
-    release the interpreter's lock.
+    Threads are enough because the work is decoding, encoding and array arithmetic, in libraries
+    that release the GIL.
     """
 
     def call(item: T) -> R | BddsegError:
@@ -89,11 +106,11 @@ def map_in_threads(
             return error
 
     pending: deque[Future[R | BddsegError]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(num_threads) as pool:
         try:
             for item in items:
                 pending.append(pool.submit(call, item))
-                if len(pending) > workers * _AHEAD:
+                if len(pending) > num_threads * _AHEAD:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

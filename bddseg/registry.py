@@ -1,7 +1,7 @@
-"""Names that installed packages add: one registry for each entry-point group."""
+"""Names that installed packages register: one registry for each entry-point group."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
@@ -11,18 +11,18 @@ from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 
 T = TypeVar("T")
 
-_OURS = "bddseg"
+_OWN_PACKAGE = "bddseg"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A name that a package adds.
+class Registration:
+    """A name that a package registers.
 
     Attributes:
-        name: of the object.
-        package: that brings it.
-        version: of the package.
-        problem: why it cannot be had, as far as is known without importing it; empty if it can.
+        name: Name of the object.
+        package: Name of the package.
+        version: Version of the package.
+        problem: Why it cannot be used, as far as is known without importing it; empty if it can.
     """
 
     name: str
@@ -32,17 +32,17 @@ class Offer:
 
 
 class Registry(Generic[T]):
-    """The objects that packages offer under one entry-point group, ours and plugins' alike.
+    """The objects that packages register in one entry-point group, built-in and of plugins alike.
 
     Names are read from package metadata, so listing imports nothing; an object's module is
-    imported when the object is asked for. A plugin that offers a name of ours is passed over, with
-    a warning.
+    imported when the object is loaded. A plugin that registers a built-in name is ignored, with a
+    warning.
 
     Args:
-        group: the entry-point group, such as "bddseg.architectures".
-        kind: what a user calls such an object, such as "architecture".
-        check: raises TypeError for an object that cannot be one.
-        taken: names that are not a plugin's to offer, beside those of our own entry points.
+        group: Entry-point group, such as "bddseg.architectures".
+        kind: What a user calls such an object, such as "architecture".
+        check: Raises TypeError for an object that cannot be one.
+        reserved: Names that a plugin cannot register, in addition to the built-in entry points.
     """
 
     def __init__(
@@ -51,40 +51,44 @@ class Registry(Generic[T]):
         kind: str,
         *,
         check: Callable[[Any], None] | None = None,
-        taken: Callable[[], frozenset[str]] = frozenset,
+        reserved: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.group = group
         self.kind = kind
         self._check = check
-        self._taken = taken
+        self._reserved = reserved
+        self._loaded: dict[str, T] = {}
 
     @cached_property
     def _points(self) -> dict[str, list[EntryPoint]]:
-        """Entry points by name: ours alone, or those of all plugins that offer it."""
-        points: dict[str, list[EntryPoint]] = {}
+        """Entry points by name: the built-in one alone, or those of all plugins."""
+        by_name: dict[str, list[EntryPoint]] = {}
         for point in self._all:
-            points.setdefault(point.name, []).append(point)
-        for name, offers in points.items():
-            ours = [point for point in offers if _get_package(point) == _OURS]
-            if ours or name in self._taken():
-                self._warn_of_thieves(name, [point for point in offers if point not in ours])
-            points[name] = ours or offers
-        return {name: offers for name, offers in points.items() if name not in self._taken()}
+            by_name.setdefault(point.name, []).append(point)
+        usable: dict[str, list[EntryPoint]] = {}
+        for name, points in by_name.items():
+            built_in = [point for point in points if _get_package(point) == _OWN_PACKAGE]
+            if built_in or name in self._reserved():
+                self._warn_of_clashes(name, points)
+            if name not in self._reserved():
+                usable[name] = built_in or points
+        return usable
 
-    def _warn_of_thieves(self, name: str, thieves: Sequence[EntryPoint]) -> None:
-        for point in thieves:
-            text = f"Package {_get_package(point)} is passed over: {self._explain_theft(name)}."
-            warnings.warn(text, BddsegWarning, stacklevel=4)
+    def _warn_of_clashes(self, name: str, points: list[EntryPoint]) -> None:
+        for package in map(_get_package, points):
+            if package != _OWN_PACKAGE:
+                text = f"Package {package} is ignored: {self._describe_clash(name)}."
+                warnings.warn(text, BddsegWarning, stacklevel=4)
 
     def list_names(self) -> list[str]:
-        """Return the names on offer: ours first, then those of plugins, each group sorted."""
-        return sorted(self._points, key=lambda name: (self.get_package(name) != _OURS, name))
+        """Return the registered names: built-in ones first, then plugins', each sorted."""
+        return sorted(self._points, key=lambda name: (self.get_package(name) != _OWN_PACKAGE, name))
 
-    def list_offers(self) -> list[Offer]:
-        """Return what plugins offer, whether or not it can be had."""
-        points = [point for point in self._all if _get_package(point) != _OURS]
+    def list_registrations(self) -> list[Registration]:
+        """Return what plugins register, usable or not."""
+        points = [point for point in self._all if _get_package(point) != _OWN_PACKAGE]
         return [
-            Offer(
+            Registration(
                 point.name,
                 _get_package(point),
                 point.dist.version if point.dist else "",
@@ -97,22 +101,26 @@ class Registry(Generic[T]):
         """Return the object of that name, importing its module.
 
         Raises:
-            BddsegError: there is no such name, two plugins offer it, or its package does not load,
-                was made for another version, or offers something else.
+            BddsegError: there is no such name, two plugins register it, or its package does not
+                load, was made for another version, or registers something else.
         """
+        if name in self._loaded:
+            return self._loaded[name]
         if name not in self._points:
-            hint = "bddseg finds what is installed beside it: is the plugin's package installed?"
-            raise unknown_name(self.kind, name, self._points, hint)
+            raise unknown_name(
+                self.kind, name, self._points, f"Is the plugin that adds the {self.kind} installed?"
+            )
         point = self._points[name][0]
         package = _get_package(point)
-        problem = "" if package == _OURS else self._find_problem(point)
+        problem = "" if package == _OWN_PACKAGE else self._find_problem(point)
         cause: Exception | None = None
         if not problem:
             try:
                 found = point.load()
                 if self._check:
                     self._check(found)
-                return cast(T, found)
+                self._loaded[name] = cast(T, found)
+                return self._loaded[name]
             # A plugin is foreign code: whatever it raises, the user is told whose it is.
             except Exception as error:
                 problem, cause = f"{point.value}: {type(error).__name__}: {error}", error
@@ -122,7 +130,7 @@ class Registry(Generic[T]):
         ) from cause
 
     def get_package(self, name: str) -> str:
-        """Return the package that brings the object of that name."""
+        """Return the name of the package that registers a name."""
         return _get_package(self._points[name][0])
 
     @cached_property
@@ -131,14 +139,14 @@ class Registry(Generic[T]):
 
     def _find_problem(self, point: EntryPoint) -> str:
         same = [_get_package(other) for other in self._all if other.name == point.name]
-        if _OURS in same or point.name in self._taken():
-            return self._explain_theft(point.name)
+        if _OWN_PACKAGE in same or point.name in self._reserved():
+            return self._describe_clash(point.name)
         if len(same) > 1:
-            return f"several packages offer it: {', '.join(sorted(same))}"
+            return f"several packages register it: {', '.join(sorted(same))}"
         return _find_version_problem(point)
 
-    def _explain_theft(self, name: str) -> str:
-        return f"the {self.kind} '{name}' is {_OURS}'s own, and cannot be replaced"
+    def _describe_clash(self, name: str) -> str:
+        return f"the {self.kind} '{name}' is built in and cannot be replaced"
 
 
 def _get_package(point: EntryPoint) -> str:
@@ -146,13 +154,13 @@ def _get_package(point: EntryPoint) -> str:
 
 
 def _find_version_problem(point: EntryPoint) -> str:
-    """Say so if a package was made for another version of ours."""
-    # Imported here: plugins alone need it.
+    """Return how a package's requirement differs from this version; empty if it does not."""
+    # Imported here: only plugins need it.
     from packaging.requirements import Requirement
 
     for text in (point.dist.requires if point.dist else None) or []:
         wanted = Requirement(text)
-        ours = version(_OURS)
-        if wanted.name == _OURS and not wanted.specifier.contains(ours, prereleases=True):
-            return f"it was made for {_OURS} {wanted.specifier}, and this is {ours}"
+        own = version(_OWN_PACKAGE)
+        if wanted.name == _OWN_PACKAGE and not wanted.specifier.contains(own, prereleases=True):
+            return f"it was made for {_OWN_PACKAGE} {wanted.specifier}, and this is {own}"
     return ""

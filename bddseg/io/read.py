@@ -1,0 +1,37 @@
+"""Reading files."""
+
+import stat
+from pathlib import Path
+
+from bddseg.errors import BddsegError
+
+
+class UnreadableFileError(BddsegError):
+    """A file that is missing, not a regular file, or damaged.
+
+    Attributes:
+        path: Path of the file.
+        reason: Why it cannot be read, as the end of a sentence.
+    """
+
+    def __init__(self, path: Path, reason: str, hint: str) -> None:
+        super().__init__(f"{path} cannot be read: {reason}.", hint)
+        self.path = path
+        self.reason = reason
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        UnreadableFileError: it is missing, a folder, a pipe or a device, or cannot be read.
+    """
+    try:
+        # Checked before opening: opening a pipe waits for whoever writes to it, and a device may
+        # never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFileError(path, "it is not a regular file", "Check the path.")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadableFileError(path, reason, "Check the path and its permissions.") from error

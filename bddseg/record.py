@@ -1,0 +1,131 @@
+"""The run record: what a run was asked to do and what it did, as `run.json` in its folder."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_atomically
+
+RECORD_NAME = "run.json"
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A frame without a result, and why."""
+
+    frame: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStats:
+    """What one worker did.
+
+    Attributes:
+        rank: Rank of the worker.
+        host: Name of its machine.
+        pid: Process id.
+        device: Device of the network.
+        done: Number of frames whose results it wrote.
+        skipped: Number of frames whose results were there already.
+        seconds: Time in each stage. Stages overlap, and each may have several threads, so they do
+            not add up to the run's time.
+        peak_memory_mb: Peak memory of the process and, on a GPU, of torch on it.
+    """
+
+    rank: int
+    host: str
+    pid: int
+    device: str
+    done: int
+    skipped: int
+    seconds: dict[str, float]
+    peak_memory_mb: dict[str, float]
+
+
+@dataclass(slots=True, kw_only=True)
+class RunRecord:
+    """What a run did: the content of `run.json`.
+
+    Attributes:
+        status: Where the run stands.
+        error: Why it failed.
+        model: Name of the entry.
+        task: Name of the task: what the ids in the masks mean.
+        weights: Path, size and SHA-256 of the checkpoint.
+        arguments: What the run was asked to do.
+        identity: What the results depend on; a run is resumed only where this is the same.
+        versions: Versions of Python and of the packages that masks depend on.
+        device: Device of the first worker's network.
+        started: Start of this invocation, UTC, ISO 8601.
+        first_written_ns: Modification time of the run's first file; older files are not the run's.
+        restarts: How often workers were restarted.
+        frames: Number of frames (after any limit).
+        done: Number of frames whose results were written.
+        skipped: Number of frames whose results were there already.
+        failures: Frames without a result.
+        seconds: Wall time of loading the model and of the run.
+        workers: What each worker did.
+    """
+
+    status: Status = "running"
+    error: str = ""
+    model: str
+    task: str
+    weights: dict[str, str | int]
+    arguments: dict[str, Any]
+    identity: dict[str, Any]
+    versions: dict[str, str]
+    device: str
+    started: str
+    first_written_ns: int = 0
+    restarts: int = 0
+    frames: int = 0
+    done: int = 0
+    skipped: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    workers: list[WorkerStats] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """Write the record to the run's folder.
+
+        Raises:
+            BddsegError: it cannot be written.
+        """
+        content = msgspec.json.format(msgspec.json.encode(asdict(self)), indent=2) + b"\n"
+        write_atomically(folder / RECORD_NAME, content)
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """Return the run record in a folder; None if there is none.
+
+    Raises:
+        BddsegError: it is there and cannot be read.
+    """
+    path = folder / RECORD_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise BddsegError(
+            f"{path} cannot be read as a run record: {error}.",
+            "Choose another output with -o, or use --overwrite.",
+        ) from error
+
+
+def find_record(results: Path) -> RunRecord | None:
+    """Return the record of the run that wrote a file or a folder of results, or None.
+
+    It lies in the folder itself or, of `OUT/masks` and the like, in the one above.
+
+    Raises:
+        BddsegError: it is there and cannot be read.
+    """
+    return read_record(results) or read_record(results.resolve().parent)

@@ -1,0 +1,151 @@
+"""The specs that the zoo, the data and the models share: what a TOML entry says, checked."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Size = Annotated[int, msgspec.Meta(ge=1)]
+SizeHW = tuple[Size, Size]
+ChannelValues = tuple[float, float, float]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Option = bool | int | float | str | list[Any] | dict[str, Any]
+Precision = Literal["fp32", "fp16", "bf16"]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A TOML table: unknown keys are errors."""
+
+
+class Preprocessing(_Table, frozen=True, kw_only=True):
+    """How an image becomes the network's input: resize, (pixel - mean) / std, times scale.
+
+    Attributes:
+        size_hw: With `keep_ratio`, the bounds that the image is resized to fit (the long edge
+            within the larger, the short edge within the smaller, in portrait or landscape);
+            without, the exact size in pixels.
+        keep_ratio: Keep the image's aspect ratio.
+        round_pixels: Round resized pixels to whole grey levels, as many packages do that resize
+            8-bit images; the zoo's models want them unrounded.
+        channel_order: Order of the network's input channels, and of `mean` and `std`.
+        mean: Subtracted from pixels of 0 to 255.
+        std: Divides the difference.
+        scale: Multiplies the result.
+    """
+
+    size_hw: SizeHW
+    keep_ratio: bool = True
+    round_pixels: bool = False
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    mean: ChannelValues
+    std: ChannelValues
+    scale: float = 1.0
+
+
+class SlidingWindow(_Table, frozen=True, kw_only=True):
+    """Overlapping crops on which a network is run instead of the whole image, in pixels."""
+
+    crop_hw: SizeHW
+    stride_hw: SizeHW
+
+
+class Weights(_Table, frozen=True, kw_only=True):
+    """Where the checkpoint is: URLs in order of preference, or a file beside the TOML.
+
+    Attributes:
+        urls: URLs of the same file, the preferred one first.
+        file: A path relative to the TOML, instead of URLs.
+        md5: MD5 of the file.
+        sha256: SHA-256 of the file; takes precedence over `md5`.
+        md5_url: URL of the published MD5.
+    """
+
+    urls: list[str] = []
+    file: str | None = None
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
+    md5_url: str | None = None
+
+
+class Paper(_Table, frozen=True, kw_only=True):
+    """The publication behind the architecture."""
+
+    title: str
+    url: str
+    venue: str = ""
+    code_url: str = ""
+
+
+class Training(_Table, frozen=True, kw_only=True):
+    """How the weights were trained, as published."""
+
+    backbone: str
+    iterations: Size
+    crop_hw: SizeHW
+
+
+class PublishedScores(_Table, frozen=True, kw_only=True):
+    """Published mean IoU, in percent."""
+
+    miou_val: float
+    miou_test: float
+
+
+class Links(_Table, frozen=True, kw_only=True):
+    """URLs of other published files of the model."""
+
+    config: str = ""
+    scores_val: str = ""
+    scores_test: str = ""
+    preds: str = ""
+    visuals: str = ""
+
+
+class Entry(_Table, frozen=True, kw_only=True):
+    """One model of the zoo: everything needed to run it and to cite it.
+
+    Attributes:
+        name: Name, unique among all catalogs.
+        title: The architecture's name as its paper writes it.
+        description: One line about the model, for lists.
+        task: Name of the task that masks are of.
+        extra_tasks: Names of further tasks that the network has outputs for.
+        architecture: Name in the registry of architectures.
+        options: Keywords of the architecture's builder; text that begins with "./" is a path
+            relative to the TOML.
+        class_map: For each class of the network, the class id of the task that it stands for;
+            needed where the network was trained with another order of classes.
+        preprocessing: From an image to the network's input.
+        sliding_window: Crops to run the network on; without, it is run on the whole image.
+        weights: Where the checkpoint is.
+        license: License of the weights, an SPDX expression; empty if the publisher states none.
+        paper: The publication.
+        training: How the weights were trained.
+        scores: Published scores.
+        parameters: Number of parameters.
+        links: Other published files.
+    """
+
+    name: Name
+    title: str
+    description: str = ""
+    task: Name
+    extra_tasks: tuple[Name, ...] = ()
+    architecture: str
+    options: dict[str, Option] = {}
+    class_map: tuple[int, ...] = ()
+    preprocessing: Preprocessing
+    sliding_window: SlidingWindow | None = None
+    weights: Weights = Weights()
+    license: str = ""
+    paper: Paper | None = None
+    training: Training | None = None
+    scores: PublishedScores | None = None
+    parameters: Size | None = None
+    links: Links = Links()
+
+    @property
+    def short_name(self) -> str:
+        """The name without the suffix that all models of the zoo share."""
+        return self.name.removesuffix("_drivable_bdd100k")

@@ -1,0 +1,1 @@
+"""Tasks: which classes there are, and how they are drawn."""
