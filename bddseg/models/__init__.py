@@ -1,1 +1,1 @@
-"""The networks, in plain PyTorch; parameter names are those of the published checkpoints."""
+"""The networks, in PyTorch; parameter names are those of the published checkpoints."""

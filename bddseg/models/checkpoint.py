@@ -1,4 +1,4 @@
-"""Checkpoints: read without running any code in them, loaded strictly."""
+"""Checkpoints: read without running code that they contain, and loaded strictly."""
 
 import pickle
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,22 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
-from bddseg.models.architectures import Translating
+from bddseg.models.network import ConvertsStateDict
+from bddseg.progress import pluralize
 
-# How many parameter names an error lists before it only counts them.
+# Number of parameter names that an error lists; the rest are counted.
 _LISTED = 6
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Return the parameters in a checkpoint file, by name, on the CPU.
 
-    Read are safetensors files and what `torch.save` wrote: a bare state dict or OpenMMLab's
-    `{"meta", "state_dict", "optimizer"}`. The prefix `module.`, which data-parallel training leaves
-    on every name, is dropped.
+    The file is in safetensors format or written by `torch.save`: a state dict alone, or OpenMMLab's
+    `{"meta", "state_dict", "optimizer"}`. The prefix `module.`, which data-parallel training puts
+    before every name, is removed.
 
     Raises:
-        BddsegError: the file is missing, damaged or no checkpoint, or reading it would run code.
+        BddsegError: The file is missing, damaged or not a checkpoint, or reading it would run code.
     """
     if not path.is_file():
         raise BddsegError(f"There is no weights file {path}.", "Check the path after --weights.")
@@ -33,7 +34,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not _is_state(state):
         raise BddsegError(
-            f"{path} is no checkpoint: it holds no table of named tensors.",
+            f"{path} is not a checkpoint: it contains no state dict (tensors by name).",
             "Give the .pth or .safetensors file that training wrote.",
         )
     return _drop_prefix(state)
@@ -43,17 +44,17 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Load a checkpoint file into a network: every name and shape must fit.
 
     Raises:
-        BddsegError: as `read_checkpoint`; or parameters are missing, surplus or of another shape,
-            in which case it lists them and the network is as it was.
+        BddsegError: As `read_checkpoint`; or parameters are missing, unexpected or misshapen:
+            the error lists them, and the network is not changed.
     """
     state = read_checkpoint(path)
-    if isinstance(network, Translating):
-        state = network.translate_state(state)
+    if isinstance(network, ConvertsStateDict):
+        state = network.convert_state_dict(state)
     own = network.state_dict()
     problems = _list_names("missing", [name for name in own if name not in state])
-    problems += _list_names("surplus", [name for name in state if name not in own])
+    problems += _list_names("unexpected", [name for name in state if name not in own])
     problems += _list_names(
-        "of another shape",
+        "misshapen",
         [
             f"{name} {_shape(state[name])} instead of {_shape(own[name])}"
             for name in own
@@ -62,8 +63,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     )
     if problems:
         raise BddsegError(
-            f"{path} holds weights of another architecture. " + " ".join(problems),
-            "Give the weights of this model, or the model of these weights (`bddseg zoo list`).",
+            f"{path} contains weights of another architecture. " + " ".join(problems),
+            "Use weights of this model, or the model that they belong to (`bddseg zoo list`).",
         )
     network.load_state_dict(state)
 
@@ -82,8 +83,8 @@ def _read_pickle(path: Path) -> Any:
         if "weights_only" not in str(error).lower() and "unsupported" not in str(error).lower():
             raise _damaged(path, error) from error
         raise BddsegError(
-            f"{path} holds more than tensors and plain values; reading it could run code hidden in "
-            "it, so it was refused.",
+            f"{path} contains more than tensors and simple values. It was not read, because that "
+            "could run code in it.",
             "Save its state dict alone: torch.save(model.state_dict(), 'weights.pth').",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -94,7 +95,7 @@ def _damaged(path: Path, error: Exception) -> BddsegError:
     cause = str(error).strip().split("\n")[0]
     return BddsegError(
         f"{path} cannot be read as a checkpoint: {cause or type(error).__name__}.",
-        "The file is damaged or no checkpoint; fetch it again.",
+        "The file is damaged or not a checkpoint; download it again.",
     )
 
 
@@ -111,7 +112,7 @@ def _list_names(kind: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return [f"{len(names)} parameters {kind}: {', '.join(names[:_LISTED])}{more}."]
+    return [f"{pluralize(len(names), f'{kind} parameter')}: {', '.join(names[:_LISTED])}{more}."]
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,60 +1,26 @@
-"""The shape that most networks of the zoo share: a backbone, a head, and a head for training."""
+"""The encoder-decoder: any backbone with any head, as most networks of the zoo are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from bddseg.models.folding import fold_batchnorm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadOptions:
-    """What all heads of a network have in common.
-
-    Attributes:
-        num_classes: K, the number of logits for each position.
-        dropout: share of channels dropped before classification, in training.
-        align_corners: how a head's maps, and the logits after it, are interpolated.
-    """
-
-    num_classes: int
-    dropout: float
-    align_corners: bool
-
-
-class DecodeHead(nn.Module):
-    """What every head ends in: dropout and a 1x1 convolution to the classes.
-
-    Args:
-        channels: of the features that are classified.
-        options: shared by the network's heads.
-    """
-
-    def __init__(self, channels: int, options: HeadOptions) -> None:
-        super().__init__()
-        self.align_corners = options.align_corners
-        self.dropout = nn.Dropout2d(options.dropout)
-        self.conv_seg = nn.Conv2d(channels, options.num_classes, 1)
-
-    def classify(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> logits (N, K, h, w)."""
-        logits: Tensor = self.conv_seg(self.dropout(x))
-        return logits
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The backbone's feature maps -> logits (N, K, h, w)."""
-        raise NotImplementedError
+from bddseg.errors import BddsegError
+from bddseg.models.backbones.backbone import BACKBONES
+from bddseg.models.heads.fcn import FCNHead
+from bddseg.models.heads.head import DecodeHead, HeadOptions
+from bddseg.models.network import fuse
+from bddseg.models.options import OptionError, call_with_options
 
 
 class EncoderDecoder(nn.Module):
     """A backbone and its heads.
 
     Args:
-        backbone: images (N, 3, H, W) to feature maps, finest first.
-        decode_head: feature maps to logits.
-        auxiliary_head: a second head that training adds a loss to; masks never come from it.
+        backbone: Images (N, 3, H, W) to feature maps, the finest first.
+        decode_head: Feature maps to logits.
+        auxiliary_head: A second head that adds a loss in training; predictions never use it.
     """
 
     def __init__(
@@ -71,7 +37,7 @@ class EncoderDecoder(nn.Module):
 
     @property
     def align_corners(self) -> bool:
-        """How the logits are to be interpolated."""
+        """How the logits are interpolated."""
         return self.decode_head.align_corners
 
     def forward(self, images: Tensor) -> Tensor:
@@ -80,21 +46,68 @@ class EncoderDecoder(nn.Module):
         return logits
 
     def forward_heads(self, images: Tensor) -> list[Tensor]:
-        """Images (N, 3, H, W) -> logits of the decode head and of the auxiliary head, if any."""
+        """Images (N, 3, H, W) -> logits of the decode head and, if any, of the auxiliary head."""
         features = self._extract(images)
         heads = [self.decode_head, getattr(self, "auxiliary_head", None)]
         return [head(features) for head in heads if head is not None]
 
-    def optimize(self) -> None:
-        """Make evaluation faster, in place: same outputs up to rounding, no more training.
-
-        Batch normalisation is folded into the backbone's convolutions. These, mostly 1x1, are
-        fastest with the channels last in memory (a third faster on a CPU).
-        """
+    def fuse(self) -> None:
+        """Fuse the backbone's layers, in place; see `Fusible`."""
         self.eval()
-        fold_batchnorm(self.backbone)
-        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fuse(self.backbone)
 
     def _extract(self, images: Tensor) -> list[Tensor]:
-        # The heads' wide 3x3 convolutions are fastest with the channels first.
+        # A fused backbone's maps have their channels last; the heads' wide 3x3 convolutions are
+        # fastest with the channels first.
         return [x.contiguous() for x in self.backbone(images)]
+
+
+def make_architecture(head_class: type[DecodeHead]) -> Callable[..., EncoderDecoder]:
+    """Return the architecture of a head on any backbone: a builder of its networks.
+
+    The options of its entries are `dropout`, `align_corners`, and the tables `backbone` (`type` and
+    that backbone's keywords), `head` (the head's keywords) and, for networks that are trained with
+    a second loss, `auxiliary_head` (the keywords of `FCNHead`).
+
+    Args:
+        head_class: Its `__init__` takes (in_channels, common, *, channels, ...).
+    """
+
+    def build(
+        *,
+        num_classes: int,
+        backbone: Mapping[str, Any],
+        head: Mapping[str, Any],
+        auxiliary_head: Mapping[str, Any] | None = None,
+        dropout: float,
+        align_corners: bool,
+    ) -> EncoderDecoder:
+        common = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
+        encoder = _build_backbone(backbone)
+        make_head = partial(head_class, encoder.out_channels, common)
+        make_auxiliary = partial(FCNHead, encoder.out_channels, common)
+        return EncoderDecoder(
+            encoder,
+            call_with_options(make_head, head, "head"),
+            None
+            if auxiliary_head is None
+            else call_with_options(make_auxiliary, auxiliary_head, "auxiliary_head"),
+        )
+
+    build.__doc__ = f"Return a network with a {head_class.__name__}; see `make_architecture`."
+    return build
+
+
+def _build_backbone(options: Mapping[str, Any]) -> Any:
+    keywords = dict(options)
+    name = keywords.pop("type", None)
+    if name is None:
+        known = ", ".join(BACKBONES.list_names())
+        raise OptionError("backbone.type", "is missing.", f"Backbones: {known}.")
+    try:
+        builder = BACKBONES.load(str(name))
+    except BddsegError as error:
+        raise OptionError(
+            "backbone.type", f"cannot be used. {error.message}", error.hint
+        ) from error
+    return call_with_options(builder, keywords, "backbone")

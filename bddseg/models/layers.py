@@ -12,13 +12,13 @@ class ConvModule(nn.Module):
     """Convolution, batch normalisation, ReLU.
 
     Args:
-        in_channels: of the input.
-        out_channels: of the output.
-        kernel_size: of the convolution, odd.
-        dilation: of the convolution.
-        groups: of the convolution.
-        padding: zeros around the input; without it, as many as keep the size.
-        activation: whether a ReLU follows.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Kernel size of the convolution, odd.
+        dilation: Dilation of the convolution.
+        groups: Groups of the convolution.
+        padding: Zeros around the input; by default, as many as keep the size.
+        activation: Apply a ReLU at the end.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class ConvModule(nn.Module):
         return self.activate(self.conv(x))
 
     def activate(self, x: Tensor) -> Tensor:
-        """Return what follows the convolution."""
+        """Apply the layers after the convolution."""
         out: Tensor = self.bn(x)
         return F.relu(out, inplace=True) if self.activation else out
 
 
 class BareConv(nn.Module):
-    """A 1x1 convolution alone, under the name that a ConvModule gives it."""
+    """A 1x1 convolution alone, with the parameter names that it has in a ConvModule."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -71,16 +71,16 @@ class BareConv(nn.Module):
 def fuse_maps(
     maps: Sequence[Tensor], conv: ConvModule, size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
-    """Return `conv` of maps that are enlarged to one size and stacked.
+    """Return `conv` of maps that are enlarged to one size and concatenated.
 
-    The convolution of a stack is the sum of those of its parts, and that of an enlarged map need
-    not be done at full size: none of the enlarged maps is made.
+    The convolution of concatenated maps is the sum of their convolutions, and the convolution of an
+    enlarged map can be computed without enlarging it (`convolve_enlarged`).
 
     Args:
-        maps: of (N, C_i, h_i, w_i).
-        conv: a 3x3 convolution of the sum of C_i channels to O.
+        maps: Maps of (N, C_i, h_i, w_i).
+        conv: A 3x3 convolution of the sum of C_i channels to O channels.
         size_hw: (H, W), the size to which all maps are enlarged.
-        align_corners: as `interpolate` of torch means it.
+        align_corners: As in `torch.nn.functional.interpolate`.
 
     Returns:
         (N, O, H, W).
@@ -102,17 +102,17 @@ def fuse_maps(
 def convolve_enlarged(
     x: Tensor, weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
-    """Return `conv2d(resize(x, size_hw), weight, padding=1)` without making the enlarged map.
+    """Return `conv2d(resize(x, size_hw), weight, padding=1)` without enlarging the map.
 
     Interpolation and convolution are both linear and separable: the result is R T C', where T holds
-    what each of the nine taps makes of each position of x, and R and C spread these over rows and
-    columns. The smaller the map, the less it costs.
+    the product of each of the nine taps with each position of x, and R and C interpolate it along
+    rows and columns. The smaller the map, the less it costs.
 
     Args:
         x: (N, C, h, w).
         weight: (O, C, 3, 3).
         size_hw: (H, W) of the result.
-        align_corners: as `interpolate` of torch means it.
+        align_corners: As in `torch.nn.functional.interpolate`.
 
     Returns:
         (N, O, H, W).
@@ -128,7 +128,7 @@ def convolve_enlarged(
 
 
 def _spread(before: int, after: int, align_corners: bool) -> Tensor:
-    """Return (after, 3 * before): interpolation along one axis, as each of three taps sees it."""
+    """Return (after, 3 * before): the interpolation matrix of one axis, shifted for each tap."""
     basis = torch.eye(before)[None]
     enlarged = F.interpolate(basis, after, mode="linear", align_corners=align_corners)[0].T
     padded = F.pad(enlarged, (0, 0, 1, 1))

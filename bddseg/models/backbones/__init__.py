@@ -1,1 +1,1 @@
-"""Backbones: images to feature maps, one paper a file."""
+"""Backbones: images to feature maps; one file per paper."""

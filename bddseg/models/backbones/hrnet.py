@@ -1,4 +1,4 @@
-"""HRNet: branches of several resolutions, side by side, that keep telling each other what they see.
+"""HRNet: parallel branches of several resolutions that repeatedly exchange features.
 
 Wang et al., Deep High-Resolution Representation Learning for Visual Recognition, TPAMI 2020
 (arXiv 1908.07919), figures 2 and 3.
@@ -13,17 +13,19 @@ from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import BasicBlock, Bottleneck
 from bddseg.models.layers import get_size, resize
+from bddseg.models.network import fuse_convolutions
+from bddseg.models.options import check_length
 
-# Width of the stem, and of the bottlenecks in the first stage.
+# Channels of the stem and of the bottlenecks in the first stage.
 _STEM_CHANNELS = 64
 
 
 class HRModule(nn.Module):
-    """Residual blocks on each branch, then each branch receives from all others.
+    """Residual blocks on each branch; then each branch receives features from all others.
 
     Args:
-        widths: channels of the branches, finest first.
-        blocks: number of residual blocks on each.
+        widths: Channels of the branches, the finest first.
+        blocks: Number of residual blocks on each branch.
     """
 
     def __init__(self, widths: Sequence[int], blocks: int) -> None:
@@ -47,11 +49,12 @@ class HRModule(nn.Module):
         ]
 
     def _send(self, features: Sequence[Tensor], source: int, target: int) -> Tensor:
-        """Return what one branch sends another, at the latter's size."""
+        """Return one branch's features at the size and with the channels of another."""
         exchange = self.get_submodule(f"fuse_layers.{target}.{source}")
         sent: Tensor = exchange(features[source])
-        # A coarse map is first enlarged by the ratio of the branches, then fitted: with odd sizes
-        # these are two interpolations, as in the reference. The edge rule is fixed for HRNet.
+        # A coarse map is first enlarged by the ratio of the branches, then resized to the target:
+        # with odd sizes these are two interpolations, as in the reference, which never aligns
+        # corners here.
         for size_hw in _list_enlargements(sent, features[target], max(source - target, 0)):
             sent = resize(sent, size_hw, align_corners=False)
         return sent
@@ -63,7 +66,7 @@ def _list_enlargements(x: Tensor, goal: Tensor, steps: int) -> list[tuple[int, i
 
 
 def _make_exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """Return the layers on the way from one branch to another, up to any enlargement."""
+    """Return the layers between two branches, without the enlargement after them."""
     if source == target:
         return nn.Identity()
     if source > target:
@@ -92,13 +95,17 @@ class HRNet(nn.Module):
     """Images to the maps of four branches.
 
     Args:
-        width: channels of the finest branch; each coarser one has twice as many.
-        modules: number of modules in each of the four stages; the first one's is of bottlenecks.
-        blocks: number of residual blocks on each branch of a module.
+        width: Channels of the finest branch; each coarser one has twice as many.
+        modules: Number of modules in each of the four stages; the first stage has bottlenecks.
+        blocks: Number of residual blocks on each branch of a module.
+
+    Raises:
+        OptionError: `modules` does not have four numbers.
     """
 
     def __init__(self, *, width: int, modules: Sequence[int], blocks: int) -> None:
         super().__init__()
+        check_length("modules", modules, 4)
         self.out_channels = tuple(width * 2**branch for branch in range(4))
         self.conv1 = nn.Conv2d(3, _STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM_CHANNELS)
@@ -128,15 +135,19 @@ class HRNet(nn.Module):
         for stage in range(2, 5):
             transition = self.get_submodule(f"transition{stage - 1}")
             assert isinstance(transition, nn.ModuleList)
-            # The new branch grows from the coarsest one there is.
+            # The new branch starts from the coarsest one.
             sources = [*features, features[-1]]
             features = [layer(x) for layer, x in zip(transition, sources, strict=True)]
             features = self.get_submodule(f"stage{stage}")(features)
         return tuple(features)
 
+    def fuse(self) -> None:
+        """Fuse convolutions and norms, in place; see `Fusible`."""
+        fuse_convolutions(self)
+
 
 def _make_transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
-    """Return a layer for each branch after: one that fits its width, or starts it, or nothing."""
+    """Return a layer for each branch after: it changes channels, starts the branch, or is empty."""
     layers: list[nn.Module] = []
     for branch, width in enumerate(after):
         if branch >= len(before):

@@ -1,4 +1,4 @@
-"""ResNet-D, dilated: the backbone of most of the zoo.
+"""ResNet-D, dilated: the backbone of most models of the zoo.
 
 He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (arXiv 1512.03385); the stem of
 three convolutions from He et al., Bag of Tricks, CVPR 2019 (arXiv 1812.01187), figure 2b, which
@@ -11,7 +11,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.errors import BddsegError
+from bddseg.models.network import fuse_convolutions
+from bddseg.models.options import OptionError, check_length
 
 
 class BasicBlock(nn.Module):
@@ -91,10 +92,13 @@ class ResNetV1c(nn.Module):
 
     Args:
         depth: 18, 34, 50 or 101.
-        strides: of each stage; the stem divides the size by 4 before them.
-        dilations: of each stage's 3x3 convolutions. A stage's first block uses half of it, which
-            OpenMMLab calls contract_dilation.
-        base_channels: width of the first stage; the published networks have 64.
+        strides: Stride of each stage; the stem divides the size by 4 before them.
+        dilations: Dilation of each stage's 3x3 convolutions. A stage's first block uses half of it,
+            which OpenMMLab calls contract_dilation.
+        base_channels: Channels of the stem; the published networks have 64.
+
+    Raises:
+        OptionError: There is no such depth, or `strides` or `dilations` do not fit the stages.
     """
 
     def __init__(
@@ -108,8 +112,12 @@ class ResNetV1c(nn.Module):
         super().__init__()
         if depth not in _DEPTHS:
             known = ", ".join(map(str, _DEPTHS))
-            raise BddsegError(f"There is no ResNet of depth {depth}.", f"Depths: {known}.")
+            raise OptionError(
+                "depth", f"is {depth}; a ResNet has one of {known}.", "Give one of them."
+            )
         block, counts = _DEPTHS[depth]
+        check_length("strides", strides, len(counts))
+        check_length("dilations", dilations, len(counts))
         self.stem = _make_stem(base_channels)
         widths = [base_channels * 2**stage for stage in range(len(counts))]
         self.out_channels = tuple(width * block.expansion for width in widths)
@@ -129,6 +137,10 @@ class ResNetV1c(nn.Module):
             x = self.get_submodule(f"layer{stage}")(x)
             features.append(x)
         return tuple(features)
+
+    def fuse(self) -> None:
+        """Fuse convolutions and norms, in place; see `Fusible`."""
+        fuse_convolutions(self)
 
 
 def _make_stem(channels: int) -> nn.Sequential:

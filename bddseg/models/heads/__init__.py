@@ -1,1 +1,1 @@
-"""Heads: feature maps to logits, one paper a file."""
+"""Heads: feature maps to logits; one file per paper."""

@@ -1,4 +1,4 @@
-"""APCNet: each position weighs the regions of grids of several sizes.
+"""APCNet: each position weights the regions of grids of several sizes.
 
 He et al., Adaptive Pyramid Context Network for Semantic Segmentation, CVPR 2019
 (https://openaccess.thecvf.com/content_CVPR_2019/html/He_Adaptive_Pyramid_Context_Network_for_Semantic_Segmentation_CVPR_2019_paper.html),
@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.encoder_decoder import make_architecture
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule
 
 
@@ -45,21 +44,29 @@ class AdaptiveContext(nn.Module):
 
 
 class APCHead(DecodeHead):
-    """Adaptive contexts of several scales beside the last stage's features."""
+    """Adaptive contexts of several scales, joined with the last stage's features.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of each context and of the result.
+        pool_scales: Number of cells along each axis, for each grid.
+    """
 
     def __init__(
         self,
-        in_channels: int,
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
+        channels: int,
         pool_scales: Sequence[int],
     ) -> None:
-        super().__init__(channels, options)
+        super().__init__(in_channels, common, channels=channels)
+        width = in_channels[-1]
         self.acm_modules = nn.ModuleList(
-            AdaptiveContext(in_channels, channels, scale) for scale in pool_scales
+            AdaptiveContext(width, channels, scale) for scale in pool_scales
         )
-        self.bottleneck = ConvModule(in_channels + len(pool_scales) * channels, channels, 3)
+        self.bottleneck = ConvModule(width + len(pool_scales) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
@@ -68,24 +75,4 @@ class APCHead(DecodeHead):
         return self.classify(self.bottleneck(torch.cat([x, *contexts], dim=1)))
 
 
-def build_apcnet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    pool_scales: Sequence[int],
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return an APCNet on a ResNet; see `ResNetV1c`, `APCHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = APCHead(backbone.out_channels[-1], channels, options, pool_scales=pool_scales)
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_apcnet = make_architecture(APCHead)

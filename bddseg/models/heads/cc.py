@@ -1,4 +1,4 @@
-"""CCNet: every position attends to its row and column; twice, and it has seen the whole image.
+"""CCNet: every position attends to its row and column; after two rounds, to the whole image.
 
 Huang et al., CCNet: Criss-Cross Attention for Semantic Segmentation, ICCV 2019 and TPAMI 2020
 (arXiv 1811.11721), section 3.2.
@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
+from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.heads.head import HeadOptions
 
 
 class Scale(nn.Module):
@@ -43,7 +42,7 @@ class CrissCrossAttention(nn.Module):
         height = x.shape[2]
         in_column = torch.einsum("nchw,nciw->nhwi", query, key)
         in_row = torch.einsum("nchw,nchj->nhwj", query, key)
-        # A position meets itself once, not twice: in its row, but not in its column.
+        # A position attends to itself once: in its row, not in its column.
         itself = torch.eye(height, dtype=torch.bool, device=x.device)[:, None]
         in_column = in_column.masked_fill(itself, -torch.inf)
         weights = torch.cat([in_column, in_row], dim=3).softmax(dim=3)
@@ -54,12 +53,19 @@ class CrissCrossAttention(nn.Module):
 
 
 class CCHead(ContextHead):
-    """Criss-cross attention, applied several times with the same weights."""
+    """Criss-cross attention, applied several times with the same weights.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of the attention and of the result; a multiple of 8.
+        recurrence: How many times it is applied.
+    """
 
     def __init__(
-        self, in_channels: int, channels: int, options: HeadOptions, *, recurrence: int
+        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, recurrence: int
     ) -> None:
-        super().__init__(in_channels, channels, options)
+        super().__init__(in_channels, common, channels=channels)
         self.cca = CrissCrossAttention(channels)
         self.recurrence = recurrence
 
@@ -70,24 +76,4 @@ class CCHead(ContextHead):
         return x
 
 
-def build_ccnet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    recurrence: int,
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a CCNet on a ResNet; see `ResNetV1c`, `CCHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = CCHead(backbone.out_channels[-1], channels, options, recurrence=recurrence)
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_ccnet = make_architecture(CCHead)

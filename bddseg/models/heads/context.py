@@ -1,27 +1,26 @@
-"""The frame that GCNet, CCNet and DNLNet put around their attention blocks."""
+"""The layers that GCNet, CCNet and DNLNet have around their attention blocks."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from bddseg.models.encoder_decoder import DecodeHead, HeadOptions
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule
 
 
 class ContextHead(DecodeHead):
-    """A block between two convolutions, and the last stage's features beside them.
+    """A block between two convolutions; its output is joined with the last stage's features.
 
-    The block itself is a submodule of the heads that derive from this one, each under the name that
-    the published checkpoints give it.
+    Each subclass adds the block itself, under the name that it has in published checkpoints.
     """
 
-    def __init__(self, in_channels: int, channels: int, options: HeadOptions) -> None:
-        super().__init__(channels, options)
+    def __init__(self, in_channels: Sequence[int], common: HeadOptions, *, channels: int) -> None:
+        super().__init__(in_channels, common, channels=channels)
         self.convs = nn.Sequential(
-            ConvModule(in_channels, channels, 3), ConvModule(channels, channels, 3)
+            ConvModule(in_channels[-1], channels, 3), ConvModule(channels, channels, 3)
         )
-        self.conv_cat = ConvModule(in_channels + channels, channels, 3)
+        self.conv_cat = ConvModule(in_channels[-1] + channels, channels, 3)
 
     def add_context(self, x: Tensor) -> Tensor:
         """(N, channels, h, w) -> the same shape."""

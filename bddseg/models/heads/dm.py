@@ -1,4 +1,4 @@
-"""DMNet: filters of several sizes, made from the image that they are applied to.
+"""DMNet: filters of several sizes, computed from the image that they are applied to.
 
 He et al., Dynamic Multi-Scale Filters for Semantic Segmentation, ICCV 2019
 (https://openaccess.thecvf.com/content_ICCV_2019/html/He_Dynamic_Multi-Scale_Filters_for_Semantic_Segmentation_ICCV_2019_paper.html),
@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.encoder_decoder import make_architecture
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule
 
 
@@ -32,7 +31,7 @@ class DynamicConv(nn.Module):
         filters = self.filter_gen_conv(F.adaptive_avg_pool2d(x, self.filter_size))
         reduced = self.input_redu_conv(x)
         n, channels, height, width = reduced.shape
-        # Images and channels become groups of one convolution, so that each meets its own filter.
+        # Images and channels become groups of one convolution: each has a filter of its own.
         before, after = self.filter_size // 2, (self.filter_size - 1) // 2
         padded = F.pad(reduced, (before, after, before, after))
         filtered = F.conv2d(
@@ -44,21 +43,29 @@ class DynamicConv(nn.Module):
 
 
 class DMHead(DecodeHead):
-    """Dynamic convolutions of several sizes beside the last stage's features."""
+    """Dynamic convolutions of several sizes, joined with the last stage's features.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of each convolution and of the result.
+        filter_sizes: Height and width of each convolution's filters.
+    """
 
     def __init__(
         self,
-        in_channels: int,
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
+        channels: int,
         filter_sizes: Sequence[int],
     ) -> None:
-        super().__init__(channels, options)
+        super().__init__(in_channels, common, channels=channels)
+        width = in_channels[-1]
         self.dcm_modules = nn.ModuleList(
-            DynamicConv(in_channels, channels, size) for size in filter_sizes
+            DynamicConv(width, channels, size) for size in filter_sizes
         )
-        self.bottleneck = ConvModule(in_channels + len(filter_sizes) * channels, channels, 3)
+        self.bottleneck = ConvModule(width + len(filter_sizes) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
@@ -67,24 +74,4 @@ class DMHead(DecodeHead):
         return self.classify(self.bottleneck(torch.cat([x, *filtered], dim=1)))
 
 
-def build_dmnet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    filter_sizes: Sequence[int],
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a DMNet on a ResNet; see `ResNetV1c`, `DMHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = DMHead(backbone.out_channels[-1], channels, options, filter_sizes=filter_sizes)
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_dmnet = make_architecture(DMHead)

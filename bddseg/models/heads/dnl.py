@@ -1,4 +1,4 @@
-"""DNLNet: non-local attention, split into how alike two positions are and how salient one is.
+"""DNLNet: non-local attention as the sum of a pairwise and a unary term.
 
 Yin et al., Disentangled Non-Local Neural Networks, ECCV 2020 (arXiv 2006.06668), equation 10.
 """
@@ -9,13 +9,12 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
+from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.heads.head import HeadOptions
 from bddseg.models.layers import BareConv, ConvModule
 
-# Divides the pairwise logits; the reference's default, which all published models have.
+# Divides the pairwise logits; the reference's default, which all published models use.
 _TEMPERATURE = 0.05
 
 
@@ -23,9 +22,9 @@ class DisentangledNonLocal(nn.Module):
     """The disentangled non-local block.
 
     Args:
-        channels: C.
-        reduction: queries, keys and values have C / reduction channels.
-        use_scale: whether pairwise logits are divided by the root of that number.
+        channels: C, of the input and the output.
+        reduction: Queries, keys and values have C / reduction channels.
+        use_scale: Divide pairwise logits by the square root of that number.
     """
 
     def __init__(self, channels: int, reduction: int, use_scale: bool) -> None:
@@ -42,8 +41,8 @@ class DisentangledNonLocal(nn.Module):
         """(N, C, h, w) -> the same shape."""
         value = self.g(x).flatten(2).transpose(1, 2).contiguous()
         query, key = self._whiten(self.theta(x)), self._whiten(self.phi(x))
-        # The fused attention never holds the (h w) x (h w) matrix of weights. On a CPU there is one
-        # only for four dimensions: (N, heads, positions, channels).
+        # Fused attention never holds the (h w) x (h w) matrix of weights. On a CPU it exists only
+        # for four dimensions: (N, heads, positions, channels).
         pairwise = F.scaled_dot_product_attention(
             query[:, None], key[:, None], value[:, None], scale=self.scale
         )[:, 0]
@@ -54,24 +53,32 @@ class DisentangledNonLocal(nn.Module):
 
     @staticmethod
     def _whiten(x: Tensor) -> Tensor:
-        """(N, c, h, w) -> (N, h * w, c), less the mean over positions."""
+        """(N, c, h, w) -> (N, h * w, c), minus the mean over positions."""
         flat = x.flatten(2)
         return (flat - flat.mean(dim=2, keepdim=True)).transpose(1, 2).contiguous()
 
 
 class DNLHead(ContextHead):
-    """A disentangled non-local block between two convolutions."""
+    """A disentangled non-local block between two convolutions.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of the block and of the result.
+        reduction: See `DisentangledNonLocal`.
+        use_scale: See `DisentangledNonLocal`.
+    """
 
     def __init__(
         self,
-        in_channels: int,
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
+        channels: int,
         reduction: int,
         use_scale: bool,
     ) -> None:
-        super().__init__(in_channels, channels, options)
+        super().__init__(in_channels, common, channels=channels)
         self.dnl_block = DisentangledNonLocal(channels, reduction, use_scale)
 
     def add_context(self, x: Tensor) -> Tensor:
@@ -80,27 +87,4 @@ class DNLHead(ContextHead):
         return out
 
 
-def build_dnlnet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    reduction: int,
-    use_scale: bool,
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a DNLNet on a ResNet; see `ResNetV1c`, `DisentangledNonLocal` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = DNLHead(
-        backbone.out_channels[-1], channels, options, reduction=reduction, use_scale=use_scale
-    )
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_dnlnet = make_architecture(DNLHead)

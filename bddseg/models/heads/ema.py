@@ -1,4 +1,4 @@
-"""EMANet: features are rebuilt from a few bases, found by expectation maximisation.
+"""EMANet: features are reconstructed from a few bases, found by expectation maximisation.
 
 Li et al., Expectation-Maximization Attention Networks for Semantic Segmentation, ICCV 2019
 (arXiv 1907.13426), section 3.
@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.encoder_decoder import make_architecture
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import BareConv, ConvModule
 
 
@@ -22,9 +21,9 @@ class EMAModule(nn.Module):
 
     Args:
         channels: C, of the features.
-        num_bases: K.
-        num_stages: rounds of expectation and maximisation.
-        momentum: share of a batch's bases in the running ones, in training.
+        num_bases: Number of bases, B.
+        num_stages: Number of iterations.
+        momentum: Weight of a batch's bases in the running average, in training.
     """
 
     bases: Tensor
@@ -37,7 +36,7 @@ class EMAModule(nn.Module):
         self.register_buffer("bases", F.normalize(bases, dim=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> the same shape: each position as a mixture of the bases."""
+        """(N, C, h, w) -> the same shape: each position as a weighted sum of the bases."""
         features = x.flatten(2)
         bases, shares = self._find_bases(features.detach())
         if self.training:
@@ -46,7 +45,7 @@ class EMAModule(nn.Module):
 
     @torch.no_grad()
     def _find_bases(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bases (N, C, K) and the share of each at each position (N, h * w, K)."""
+        """Return the bases (N, C, B) and the weight of each at each position (N, h * w, B)."""
         bases = self.bases.expand(len(features), -1, -1)
         shares = features.new_empty(0)
         for _ in range(self.num_stages):
@@ -63,37 +62,38 @@ class EMAModule(nn.Module):
 
 
 class EMAHead(DecodeHead):
-    """An EMA module with a shortcut, and the last stage's features beside it.
+    """An EMA module with a shortcut, joined with the last stage's features.
 
     Args:
-        in_channels: of the last stage.
-        channels: width of the head.
-        options: shared by the network's heads.
-        ema_channels: width of the EMA module.
-        num_bases: see `EMAModule`, like the next two.
-        num_stages: rounds.
-        momentum: in training.
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of the result.
+        ema_channels: Channels of the EMA module.
+        num_bases: See `EMAModule`.
+        num_stages: See `EMAModule`.
+        momentum: See `EMAModule`.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
+        channels: int,
         ema_channels: int,
         num_bases: int,
         num_stages: int,
         momentum: float,
     ) -> None:
-        super().__init__(channels, options)
+        super().__init__(in_channels, common, channels=channels)
+        width = in_channels[-1]
         self.ema_module = EMAModule(ema_channels, num_bases, num_stages, momentum)
-        self.ema_in_conv = ConvModule(in_channels, ema_channels, 3)
-        # Takes features from (0, inf) to (-inf, inf); not trained (reference, ema_head.py).
+        self.ema_in_conv = ConvModule(width, ema_channels, 3)
+        # Maps features from (0, inf) to (-inf, inf); not trained (reference, ema_head.py).
         self.ema_mid_conv = BareConv(ema_channels, ema_channels).requires_grad_(False)
         self.ema_out_conv = ConvModule(ema_channels, ema_channels, 1, activation=False)
         self.bottleneck = ConvModule(ema_channels, channels, 3)
-        self.conv_cat = ConvModule(in_channels + channels, channels, 3)
+        self.conv_cat = ConvModule(width + channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
@@ -104,35 +104,4 @@ class EMAHead(DecodeHead):
         return self.classify(self.conv_cat(torch.cat([x, fused], dim=1)))
 
 
-def build_emanet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    ema_channels: int,
-    num_bases: int,
-    num_stages: int,
-    momentum: float,
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return an EMANet on a ResNet; see `ResNetV1c`, `EMAHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = EMAHead(
-        backbone.out_channels[-1],
-        channels,
-        options,
-        ema_channels=ema_channels,
-        num_bases=num_bases,
-        num_stages=num_stages,
-        momentum=momentum,
-    )
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_emanet = make_architecture(EMAHead)

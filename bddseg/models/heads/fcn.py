@@ -1,4 +1,4 @@
-"""FCN head: a convolution, then classes; the auxiliary head of most networks, and all of HRNet's.
+"""FCN: one convolution, then the classes; the auxiliary head of most networks.
 
 Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015 (arXiv 1411.4038).
 """
@@ -7,33 +7,38 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bddseg.models.encoder_decoder import DecodeHead, HeadOptions
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule
-
-# Training's second loss hangs on the third stage (Zhao et al., PSPNet, section 3.3).
-_AUXILIARY_STAGE = 2
+from bddseg.models.options import OptionError
 
 
 class FCNHead(DecodeHead):
-    """One 3x3 convolution on the features of one stage, then classes."""
+    """One 3x3 convolution on the features of one stage, then the classes.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Output channels of the convolution.
+        stage: Index of the stage, from 0; the third one is usual for an auxiliary head (Zhao et
+            al., PSPNet, section 3.3).
+
+    Raises:
+        OptionError: The backbone has no such stage.
+    """
 
     def __init__(
-        self, in_channels: int, channels: int, options: HeadOptions, *, stage: int
+        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, stage: int = 2
     ) -> None:
-        super().__init__(channels, options)
+        super().__init__(in_channels, common, channels=channels)
+        if not 0 <= stage < len(in_channels):
+            raise OptionError(
+                "stage",
+                f"is {stage}; the backbone's stages are 0 to {len(in_channels) - 1}.",
+                "Give the index of one of these stages.",
+            )
         self.stage = stage
-        self.convs = nn.Sequential(ConvModule(in_channels, channels, 3))
+        self.convs = nn.Sequential(ConvModule(in_channels[stage], channels, 3))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the stage."""
         return self.classify(self.convs(features[self.stage]))
-
-
-def build_auxiliary_head(
-    stage_channels: Sequence[int], channels: int, options: HeadOptions
-) -> FCNHead | None:
-    """Return the head for training's second loss, or None if `channels` is 0."""
-    if channels == 0:
-        return None
-    in_channels = stage_channels[_AUXILIARY_STAGE]
-    return FCNHead(in_channels, channels, options, stage=_AUXILIARY_STAGE)

@@ -1,4 +1,4 @@
-"""GCNet: one summary of the scene, added to every position.
+"""GCNet: one context vector of the whole scene, added to every position.
 
 Cao et al., GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond, ICCV workshops
 2019 and TPAMI 2020 (arXiv 1904.11492), figure 4d.
@@ -8,18 +8,17 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
+from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.heads.head import HeadOptions
 
 
 class GlobalContext(nn.Module):
     """The global context block.
 
     Args:
-        channels: C.
-        ratio: width of the bottleneck transform, as a share of C.
+        channels: C, of the input and the output.
+        ratio: Channels of the bottleneck transform, as a share of C.
     """
 
     def __init__(self, channels: int, ratio: float) -> None:
@@ -42,12 +41,19 @@ class GlobalContext(nn.Module):
 
 
 class GCHead(ContextHead):
-    """A global context block between two convolutions."""
+    """A global context block between two convolutions.
+
+    Args:
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of the block and of the result.
+        ratio: See `GlobalContext`.
+    """
 
     def __init__(
-        self, in_channels: int, channels: int, options: HeadOptions, *, ratio: float
+        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, ratio: float
     ) -> None:
-        super().__init__(in_channels, channels, options)
+        super().__init__(in_channels, common, channels=channels)
         self.gc_block = GlobalContext(channels, ratio)
 
     def add_context(self, x: Tensor) -> Tensor:
@@ -56,24 +62,4 @@ class GCHead(ContextHead):
         return out
 
 
-def build_gcnet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    ratio: float,
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a GCNet on a ResNet; see `ResNetV1c`, `GlobalContext`, `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = GCHead(backbone.out_channels[-1], channels, options, ratio=ratio)
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_gcnet = make_architecture(GCHead)

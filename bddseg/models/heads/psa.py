@@ -1,4 +1,4 @@
-"""PSANet: every position learns how much to take from, and give to, every other.
+"""PSANet: every position predicts how much it collects from, and distributes to, every other.
 
 Zhao et al., PSANet: Point-wise Spatial Attention Network for Scene Parsing, ECCV 2018
 (https://hszhao.github.io/papers/eccv18_psanet.pdf), section 3.
@@ -11,59 +11,59 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import DecodeHead, EncoderDecoder, HeadOptions
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.encoder_decoder import make_architecture
+from bddseg.models.heads.head import DecodeHead, HeadOptions
 from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize
 
 Direction = Literal["collect", "distribute", "bi-direction"]
 
 
 class PSAHead(DecodeHead):
-    """Point-wise spatial attention beside the last stage's features.
+    """Point-wise spatial attention, joined with the last stage's features.
 
     A position's attention is predicted for relative offsets, as a mask of `mask_hw` centred on it.
     Offsets beyond the mask have logit 0, which still counts in the softmax, as in the reference.
 
     Args:
-        in_channels: of the last stage.
-        channels: width of the head.
-        options: shared by the network's heads.
-        mask_hw: offsets that a position sees, in positions of the shrunken map; odd numbers.
-        direction: "collect" (a position weighs what it takes), "distribute" (it weighs what it
-            gives) or "bi-direction", both.
-        shrink_factor: the attention works on a map this much smaller.
-        normalization_factor: divides the gathered features.
-        softmax: whether weights are normalised.
+        in_channels: Channels of all stages.
+        common: Options that all heads of the network share.
+        channels: Channels of the attention and of the result.
+        mask_hw: Height and width of the mask, in positions of the smaller map; odd numbers.
+        direction: "collect" (a position weights what it receives), "distribute" (it weights what it
+            sends) or "bi-direction", both.
+        shrink_factor: The attention works on a map that is smaller by this factor.
+        normalization_factor: Divides the gathered features.
+        softmax: Normalise the weights.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
-        mask_hw: Sequence[int],
+        channels: int,
+        mask_hw: tuple[int, int],
         direction: Direction,
         shrink_factor: int,
         normalization_factor: float,
         softmax: bool,
     ) -> None:
-        super().__init__(channels, options)
-        self.mask_hw = (mask_hw[0], mask_hw[1])
+        super().__init__(in_channels, common, channels=channels)
+        width = in_channels[-1]
+        self.mask_hw = mask_hw
         self.direction = direction
         self.shrink_factor = shrink_factor
         self.normalization_factor = normalization_factor
         self.softmax = softmax
-        self.reduce = ConvModule(in_channels, channels, 1)
+        self.reduce = ConvModule(width, channels, 1)
         self.attention = self._make_attention(channels)
         both = direction == "bi-direction"
         if both:
-            self.reduce_p = ConvModule(in_channels, channels, 1)
+            self.reduce_p = ConvModule(width, channels, 1)
             self.attention_p = self._make_attention(channels)
-        # A padded 1x1 convolution: its output is a ring of constants larger, in the reference too.
-        self.proj = ConvModule(channels * (1 + both), in_channels, 1, padding=1)
-        self.bottleneck = ConvModule(in_channels * 2, channels, 3)
+        # A padded 1x1 convolution: its output has a border of constants, as in the reference.
+        self.proj = ConvModule(channels * (1 + both), width, 1, padding=1)
+        self.bottleneck = ConvModule(width * 2, channels, 3)
 
     def _make_attention(self, channels: int) -> nn.Sequential:
         height, width = self.mask_hw
@@ -75,23 +75,19 @@ class PSAHead(DecodeHead):
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
         x = features[-1]
         size_hw, align_corners = self._shrink_size(get_size(x))
-        gathered = []
-        if self.direction in ("collect", "bi-direction"):
-            reduced = resize(self.reduce(x), size_hw, align_corners=align_corners)
-            gathered.append(self._gather(reduced, self.attention, over=-1))
-        if self.direction == "distribute":
-            reduced = resize(self.reduce(x), size_hw, align_corners=align_corners)
-            gathered.append(self._gather(reduced, self.attention, over=-2))
+        over = -2 if self.direction == "distribute" else -1
+        reduced = resize(self.reduce(x), size_hw, align_corners=align_corners)
+        gathered = [self._gather(reduced, self.attention, over)]
         if self.direction == "bi-direction":
             reduced = resize(self.reduce_p(x), size_hw, align_corners=align_corners)
-            gathered.append(self._gather(reduced, self.attention_p, over=-2))
+            gathered.append(self._gather(reduced, self.attention_p, -2))
         context = self.proj(torch.cat(gathered, dim=1))
         return self.classify(
             fuse_maps([x, context], self.bottleneck, get_size(x), align_corners=align_corners)
         )
 
     def _shrink_size(self, size_hw: tuple[int, int]) -> tuple[tuple[int, int], bool]:
-        """Return the size the attention works at, and how maps are interpolated to it and back."""
+        """Return the size of the attention's map, and the align_corners for resizing to it."""
         height, width = size_hw
         factor = self.shrink_factor
         if factor == 1:
@@ -105,29 +101,30 @@ class PSAHead(DecodeHead):
 
         Args:
             x: (N, channels, h, w).
-            attention: predicts a position's mask.
-            over: the axis of the logits (N, own, other) whose weights sum to 1. -1: a position
-                collects from all others. -2: it distributes, and what arrives at one is normalised.
+            attention: Predicts a position's mask.
+            over: Axis of the logits (N, own, other) along which weights sum to 1. -1: a position
+                collects from all others. -2: it distributes to them, and the weights of what each
+                one receives sum to 1.
         """
         n, channels, height, width = x.shape
         hidden, predict = attention
         assert isinstance(predict, nn.Conv2d)
-        logits = place_masks(hidden(x), predict.weight, self.mask_hw)
+        logits = expand_masks(hidden(x), predict.weight, self.mask_hw)
         weights = logits.softmax(dim=over) if self.softmax else logits
         weights = weights.transpose(1, 2) if over == -1 else weights
         gathered = x.flatten(2) @ weights
         return gathered.reshape(n, channels, height, width) / self.normalization_factor
 
 
-def place_masks(x: Tensor, weight: Tensor, mask_hw: tuple[int, int]) -> Tensor:
-    """Return what each position's predicted mask says about each other position.
+def expand_masks(x: Tensor, weight: Tensor, mask_hw: tuple[int, int]) -> Tensor:
+    """Return the logit that each position's predicted mask has for each other position.
 
     Only the offsets that fall inside the map are computed, one row of positions at a time.
 
     Args:
-        x: features that masks are predicted from, (N, C, h, w).
-        weight: of the 1x1 convolution that predicts them, (mask_h * mask_w, C, 1, 1).
-        mask_hw: the mask's size.
+        x: Features that masks are predicted from, (N, C, h, w).
+        weight: Weight of the 1x1 convolution that predicts them, (mask_h * mask_w, C, 1, 1).
+        mask_hw: Height and width of the mask.
 
     Returns:
         (N, h * w, h * w): [n, p, q] is the mask of position p at the offset q - p, 0 beyond it.
@@ -149,11 +146,11 @@ def place_masks(x: Tensor, weight: Tensor, mask_hw: tuple[int, int]) -> Tensor:
 
 
 def skew_columns(logits: Tensor, middle: int) -> Tensor:
-    """Turn logits by offset into logits by place.
+    """Turn logits by offset into logits by position.
 
     Args:
-        logits: (N, i, w, offsets); offset number `middle` is the position itself.
-        middle: see above.
+        logits: (N, i, w, offsets).
+        middle: Index of the offset that is the position itself.
 
     Returns:
         (N, i, w, w): [.., p, q] is the logit of position p for offset q - p, 0 where there is none.
@@ -161,43 +158,10 @@ def skew_columns(logits: Tensor, middle: int) -> Tensor:
     n, rows, width, offsets = logits.shape
     # Exactly the offsets from -(w - 1) to w - 1; negative padding crops.
     padded = F.pad(logits, (width - 1 - middle, width - 1 - (offsets - 1 - middle)))
-    # Position p's own offset stands in column w - 1; its place q is column w - 1 - p + q. Read
-    # from the right end, each row is shifted by one more than the one before.
+    # Position p's own offset is in column w - 1, and its logit for q in column w - 1 - p + q. Read
+    # from the right end, each row is shifted by one more than the row before.
     flat = F.pad(padded.flip(2).flatten(2), (0, width))
     return flat.reshape(n, rows, width, 2 * width)[..., :width].flip(2)
 
 
-def build_psanet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    mask_hw: Sequence[int],
-    direction: Direction,
-    shrink_factor: int,
-    normalization_factor: float,
-    softmax: bool,
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a PSANet on a ResNet; see `ResNetV1c`, `PSAHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = PSAHead(
-        backbone.out_channels[-1],
-        channels,
-        options,
-        mask_hw=mask_hw,
-        direction=direction,
-        shrink_factor=shrink_factor,
-        normalization_factor=normalization_factor,
-        softmax=softmax,
-    )
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_psanet = make_architecture(PSAHead)

@@ -1,4 +1,4 @@
-"""UPerNet: a feature pyramid on a pyramid pooling module.
+"""UPerNet: a feature pyramid on top of a pyramid pooling module.
 
 Xiao et al., Unified Perceptual Parsing for Scene Understanding, ECCV 2018 (arXiv 1807.10221),
 figure 4; the part that parses objects.
@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bddseg.models.backbones.resnet import ResNetV1c
-from bddseg.models.encoder_decoder import EncoderDecoder, HeadOptions
-from bddseg.models.heads.fcn import build_auxiliary_head
+from bddseg.models.encoder_decoder import make_architecture
+from bddseg.models.heads.head import HeadOptions
 from bddseg.models.heads.psp import PSPHead
 from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize
 
@@ -18,19 +17,21 @@ from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize
 class UPerHead(PSPHead):
     """The pyramid pooling module on the last stage, then a top-down path over all stages."""
 
+    min_stages = 2
+
     def __init__(
         self,
-        stage_channels: Sequence[int],
-        channels: int,
-        options: HeadOptions,
+        in_channels: Sequence[int],
+        common: HeadOptions,
         *,
+        channels: int,
         pool_scales: Sequence[int],
     ) -> None:
-        super().__init__(stage_channels[-1], channels, options, pool_scales=pool_scales)
-        lower = stage_channels[:-1]
+        super().__init__(in_channels, common, channels=channels, pool_scales=pool_scales)
+        lower = in_channels[:-1]
         self.lateral_convs = nn.ModuleList(ConvModule(width, channels, 1) for width in lower)
         self.fpn_convs = nn.ModuleList(ConvModule(channels, channels, 3) for _ in lower)
-        self.fpn_bottleneck = ConvModule(len(stage_channels) * channels, channels, 3)
+        self.fpn_bottleneck = ConvModule(len(in_channels) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the first stage."""
@@ -51,24 +52,4 @@ class UPerHead(PSPHead):
         )
 
 
-def build_upernet(
-    *,
-    num_classes: int,
-    depth: int,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    channels: int,
-    pool_scales: Sequence[int],
-    dropout: float,
-    auxiliary_channels: int,
-    align_corners: bool,
-    base_channels: int = 64,
-) -> EncoderDecoder:
-    """Return a UPerNet on a ResNet; see `ResNetV1c`, `UPerHead` and `FCNHead` for the options."""
-    options = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
-    backbone = ResNetV1c(
-        depth=depth, strides=strides, dilations=dilations, base_channels=base_channels
-    )
-    head = UPerHead(backbone.out_channels, channels, options, pool_scales=pool_scales)
-    auxiliary_head = build_auxiliary_head(backbone.out_channels, auxiliary_channels, options)
-    return EncoderDecoder(backbone, head, auxiliary_head)
+build_upernet = make_architecture(UPerHead)

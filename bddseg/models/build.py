@@ -1,0 +1,62 @@
+"""Architectures: the functions that build networks, and building the network of an entry."""
+
+import inspect
+from functools import partial
+from typing import Any, Protocol
+
+from torch import nn
+
+from bddseg.errors import BddsegError
+from bddseg.models.options import call_with_options, check_takes_keywords
+from bddseg.registry import Registry
+from bddseg.specs import Entry
+from bddseg.tasks.task import get_task
+
+
+class Architecture(Protocol):
+    """A function that builds a network for K classes from explicit keywords."""
+
+    def __call__(self, *, num_classes: int, **options: Any) -> nn.Module:
+        """Return a network with fresh parameters; its state dict has the checkpoint's names."""
+        ...
+
+
+def _check(candidate: Any) -> None:
+    check_takes_keywords(candidate)
+    signature = inspect.signature(candidate)
+    if "num_classes" not in signature.parameters:
+        raise TypeError(f"its function has no parameter num_classes: {signature}")
+
+
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "bddseg.architectures", "architecture", check=_check
+)
+
+
+def build_network(entry: Entry) -> nn.Module:
+    """Return a new network of an entry's architecture and options.
+
+    It has as many classes as the entry's task, or as its class_map.
+
+    Raises:
+        BddsegError: There is no such architecture, an option does not fit it, or the class_map
+            misses a class of the task.
+    """
+    task = get_task(entry.task)
+    if entry.class_map and set(entry.class_map) != set(range(task.num_classes)):
+        raise BddsegError(
+            f"The class_map {list(entry.class_map)} of {entry.name} does not cover the class ids "
+            f"0 to {task.num_classes - 1} of the task {task.name}.",
+            "For each class of the network, give the id of one of these classes: "
+            f"{', '.join(task.classes)}.",
+        )
+    architecture = ARCHITECTURES.load(entry.architecture)
+    num_classes = len(entry.class_map) or task.num_classes
+    try:
+        return call_with_options(
+            partial(architecture, num_classes=num_classes), entry.options, "options"
+        )
+    except BddsegError as error:
+        raise BddsegError(
+            f"{entry.name} (architecture {entry.architecture}): {error.message}", error.hint
+        ) from error

@@ -1,0 +1,77 @@
+"""What a network offers to the code that runs it."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+class Network(Protocol):
+    """What a network offers; it is also an `nn.Module`.
+
+    Attributes:
+        align_corners: How its logits are interpolated, as in `torch.nn.functional.interpolate`.
+    """
+
+    @property
+    def align_corners(self) -> bool:  # noqa: D102
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor | Mapping[str, Tensor]:
+        """Images (N, 3, H, W), float, normalised -> logits (N, K, h, w) of any size.
+
+        A network with several outputs returns a mapping from task name to logits.
+        """
+        ...
+
+    def eval(self) -> Any:  # noqa: D102
+        ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        ...
+
+
+@runtime_checkable
+class Fusible(Protocol):
+    """A network, or a backbone, that can fuse layers for faster inference."""
+
+    def fuse(self) -> None:
+        """Fuse layers in place, in evaluation mode; outputs stay equal up to rounding.
+
+        Afterwards it can be neither trained, nor its state dict loaded or saved.
+        """
+        ...
+
+
+@runtime_checkable
+class ConvertsStateDict(Protocol):
+    """A network that can load checkpoints with other parameter names than its own."""
+
+    def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint's tensors under the network's own names; unknown names are kept."""
+        ...
+
+
+def fuse(network: nn.Module) -> None:
+    """Fuse a network's layers for faster inference, in place, if it can; see `Fusible`."""
+    if isinstance(network, Fusible):
+        network.fuse()
+
+
+def fuse_convolutions(network: nn.Module) -> None:
+    """Fold each BatchNorm2d into the Conv2d declared right before it, in place; channels last.
+
+    In evaluation mode both layers are linear, so outputs are equal up to rounding. It is only for
+    modules that apply their layers in the order in which they declare them. Convolutions, above all
+    1x1 ones, are fastest with the channels last in memory (by a third on a CPU).
+    """
+    for module in network.modules():
+        children = list(module.named_children())
+        for (conv_name, conv), (norm_name, norm) in pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, norm_name, nn.Identity())
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
