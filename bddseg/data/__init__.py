@@ -1,1 +1,1 @@
-"""Frames in, masks out; NumPy only, no torch."""
+"""Images, masks and labels: from files to arrays and back; NumPy only, no torch."""

@@ -1,4 +1,4 @@
-"""Scalabel's JSON, the format of the dataset's labels and of results with run-length encoded masks.
+"""Scalabel JSON: the format of the dataset's labels, and of run-length encoded predictions.
 
 A file is a list of frames, or `{"frames": [...]}`. A frame is `{"name", "labels": [{"id",
 "category", "rle": {"counts", "size"}}]}`; the dataset's own labels have `poly2d` instead of `rle`.
@@ -6,28 +6,29 @@ A file is a list of frames, or `{"frames": [...]}`. A frame is `{"name", "labels
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
 
-from bddseg.data.masks import Labels
 from bddseg.data.rle import decode_rle, encode_rle
-from bddseg.data.sources import FRAME_SUFFIXES
+from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
-from bddseg.files import RECORD_NAME, list_files, open_atomically
-from bddseg.tasks import UNKNOWN_ID, Task
+from bddseg.io.atomic import open_atomically
+from bddseg.io.walk import list_files
+from bddseg.tasks.task import IGNORE_INDEX, Task
+from bddseg.types import LabelMap
 
 
 class Rle(msgspec.Struct):
-    """A mask: COCO's compressed counts, and (height, width)."""
+    """A run-length encoded mask: COCO's compressed counts, and (height, width)."""
 
     counts: str
     size: tuple[int, int]
 
 
 class Label(msgspec.Struct, omit_defaults=True):
-    """One region of a frame: a mask, or polygons as the dataset has them."""
+    """One region of a frame, as a mask or as polygons."""
 
     category: str
     id: str | int | None = None
@@ -36,14 +37,14 @@ class Label(msgspec.Struct, omit_defaults=True):
 
 
 class Size(msgspec.Struct):
-    """Of a frame, in pixels."""
+    """Size of a frame in pixels."""
 
     height: int
     width: int
 
 
 class Frame(msgspec.Struct, omit_defaults=True):
-    """What is known about one frame."""
+    """One frame with its labels."""
 
     name: str
     labels: list[Label] | None = None
@@ -51,7 +52,7 @@ class Frame(msgspec.Struct, omit_defaults=True):
 
 
 class _Document(msgspec.Struct):
-    """A file whose outermost value is an object: frames, or a single one."""
+    """A file that holds a JSON object: frames, or a single frame."""
 
     frames: list[Frame] | None = None
     name: str | None = None
@@ -66,7 +67,7 @@ _DECODER: msgspec.json.Decoder[list[Frame] | _Document] = msgspec.json.Decoder(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalabelFrame:
-    """A frame of a file, as a label map of a task."""
+    """A frame of a Scalabel file, read as a label map of a task."""
 
     path: Path
     frame: Frame
@@ -74,83 +75,79 @@ class ScalabelFrame:
 
     @property
     def name(self) -> str:
-        """The frame's name without the suffix of an image."""
-        name = Path(self.frame.name)
-        return name.stem if name.suffix.lower() in FRAME_SUFFIXES else name.name
+        """Name of the frame, without the suffix of an image."""
+        name = self.frame.name
+        return str(PurePosixPath(name).with_suffix("")) if is_image(name) else name
 
     @property
     def origin(self) -> str:
-        """Where it stands."""
+        """The file and the frame, for messages."""
         return f"{self.path}, frame {self.frame.name}"
 
-    def read(self) -> Labels | None:
-        """Return the labels, (H, W), uint8; None if there are none, and no size.
+    def read(self) -> LabelMap | None:
+        """Return class ids, (H, W), uint8; None if the frame has neither labels nor a size.
 
-        As in the official evaluator, pixels that no label covers are background, or unknown where
-        the task has none; labels of the background and of other tasks are passed over; of labels
-        that overlap, the later one counts.
+        As in the official evaluator, pixels without a label get `Task.fill_id`, labels of the
+        background and of other tasks are ignored, and of overlapping labels the last one counts.
 
         Raises:
-            BddsegError: a label is wrong, or sizes differ.
+            BddsegError: a label cannot be decoded, or sizes differ.
         """
         encoded = [
             (self.task.classes.index(label.category), label.rle)
             for label in self.frame.labels or []
-            if label.rle and label.category in self.task.scored_classes
+            if label.rle and label.category in self.task.foreground
         ]
         sizes = {rle.size for label in self.frame.labels or [] if (rle := label.rle)}
         if self.frame.size:
             sizes.add((self.frame.size.height, self.frame.size.width))
         if len(sizes) > 1:
             listed = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-            raise self._wrong(f"its labels have different sizes: {listed}")
+            raise self._error(f"its labels have different sizes: {listed}")
         if not sizes:
             return None
-        labels = np.full(sizes.pop(), get_blank_id(self.task), np.uint8)
-        for number, rle in encoded:
+        labels = np.full(sizes.pop(), self.task.fill_id, np.uint8)
+        for class_id, rle in encoded:
             try:
-                labels[decode_rle(rle.counts, rle.size)] = number
+                labels[decode_rle(rle.counts, rle.size)] = class_id
             except ValueError as error:
-                raise self._wrong(f"{self.task.classes[number]}: {error}") from error
+                raise self._error(f"{self.task.classes[class_id]}: {error}") from error
         return labels
 
-    def _wrong(self, what: str) -> BddsegError:
-        return BddsegError(f"{self.origin}: {what}.", "Make the file again, or mend the label.")
-
-
-def get_blank_id(task: Task) -> int:
-    """Return the id of pixels that no label covers."""
-    return UNKNOWN_ID if task.background is None else len(task.classes) - 1
+    def _error(self, problem: str) -> BddsegError:
+        return BddsegError(f"{self.origin}: {problem}.", "Correct the label, or write it again.")
 
 
 def is_scalabel(source: Path) -> bool:
-    """Return whether a source is a JSON file, or a folder of such files and no masks."""
+    """Return whether a source is a JSON file, or a folder of JSON files without masks."""
     if not source.is_dir():
         return source.suffix == ".json"
     return bool(_list_json(source)) and not list_files(source, lambda path: path.suffix == ".png")
 
 
 def read_scalabel(source: Path, task: Task) -> list[ScalabelFrame]:
-    """Return the frames of a JSON file, or of the JSON files of a folder, without its subfolders.
+    """Return the frames of a JSON file, or of the JSON files in a folder, without its subfolders.
 
     Raises:
-        BddsegError: a file cannot be read, or no label is of the task.
+        BddsegError: a file cannot be read, or it has labels but none of the task.
     """
     paths = _list_json(source) if source.is_dir() else [source]
     frames = [
-        ScalabelFrame(path=path, frame=frame, task=task) for path in paths for frame in _read(path)
+        ScalabelFrame(path=path, frame=frame, task=task)
+        for path in paths
+        for frame in _read_frames(path)
     ]
     found = {label.category for each in frames for label in each.frame.labels or []}
     if found and not found & set(task.classes):
         raise BddsegError(
-            f"No label in {source} is of {task.name}; they are {', '.join(sorted(found)[:5])}.",
-            f"{task.name} has {', '.join(task.classes)}; choose another task with -t.",
+            f"{source} has no label of {task.name}; its labels are {', '.join(sorted(found)[:5])}.",
+            f"The classes of {task.name} are {', '.join(task.classes)}; use another task with -t.",
         )
     return frames
 
 
 def has_polygons(frames: Iterable[ScalabelFrame]) -> bool:
-    """Return whether labels of the task are polygons instead of masks."""
+    """Return whether there are labels of the task that are polygons instead of masks."""
     return any(
         label.poly2d is not None and label.rle is None and label.category in each.task.classes
         for each in frames
@@ -158,52 +155,52 @@ def has_polygons(frames: Iterable[ScalabelFrame]) -> bool:
     )
 
 
-def encode_frame(name: str, labels: Labels, task: Task) -> Frame:
-    """Return a frame with a label for each class in it; unknown pixels get none.
+def encode_frame(name: str, labels: LabelMap, task: Task) -> Frame:
+    """Return a frame with one label for each class in a label map; ignored pixels get none.
 
     Args:
-        name: of the frame's file.
-        labels: class ids, (H, W), uint8.
-        task: whose class names the labels get.
+        name: File name of the frame.
+        labels: Class ids, (H, W), uint8.
+        task: Task of the class ids.
     """
-    # Encoding goes by columns: these are made neighbours once, for all classes.
+    # The encoding runs along columns: they are made contiguous once for all classes.
     columns = np.asfortranarray(labels)
     height, width = labels.shape
-    present = (int(number) for number in np.unique(labels) if number != UNKNOWN_ID)
+    class_ids = (int(value) for value in np.unique(labels) if value != IGNORE_INDEX)
     return Frame(
         name=name,
         labels=[
             Label(
-                category=task.classes[number],
-                rle=Rle(counts=encode_rle(columns == number), size=(height, width)),
+                category=task.classes[class_id],
+                rle=Rle(counts=encode_rle(columns == class_id), size=(height, width)),
             )
-            for number in present
+            for class_id in class_ids
         ],
     )
 
 
 def encode_json(frame: Frame) -> bytes:
-    """Return a frame as JSON, in one row."""
+    """Return a frame as JSON on one line."""
     return msgspec.json.encode(frame)
 
 
 def decode_json(path: Path) -> Frame:
-    """Return the frame in a file that holds one.
+    """Return the frame in a file of a single frame.
 
     Raises:
-        BddsegError: it cannot be read, or holds another number.
+        BddsegError: the file cannot be read, or holds another number of frames.
     """
-    frames = _read(path)
+    frames = _read_frames(path)
     if len(frames) != 1:
-        raise BddsegError(f"{path} holds {len(frames)} frames; one was expected.", "Remove it.")
+        raise BddsegError(f"{path} holds {len(frames)} frames, expected one.", "Remove the file.")
     return frames[0]
 
 
 def write_scalabel(path: Path, frames: Iterable[Frame]) -> None:
-    """Write a list of frames, a frame a row; the file is whole or absent.
+    """Write a list of frames, one on each line; the file is complete or absent.
 
-    Labels are numbered through from 1, as the zoo's scripts do. Only one frame is in memory at a
-    time if `frames` makes them so.
+    Labels are numbered from 1, as in the zoo's scripts. `frames` may be a generator: only one frame
+    is in memory at a time.
 
     Raises:
         BddsegError: the file cannot be written.
@@ -226,22 +223,18 @@ def _number_labels(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 
 def _list_json(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.glob("*.json")
-        if path.name != RECORD_NAME and not path.name.startswith(".")
-    )
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
-def _read(path: Path) -> list[Frame]:
+def _read_frames(path: Path) -> list[Frame]:
     try:
         content = _DECODER.decode(path.read_bytes())
     except msgspec.ValidationError as error:
         raise BddsegError(
-            f"{path} is not of Scalabel's format: {error}.",
-            "Each frame needs a name, each label a category, and rle with counts and size.",
+            f"{path} is not in Scalabel format: {error}.",
+            "Every frame needs a name, every label a category, and every rle counts and size.",
         ) from error
-    # A file that is no JSON, or not even text.
+    # DecodeError and UnicodeError: the content is not JSON, or not text.
     except (OSError, msgspec.DecodeError, UnicodeError) as error:
         raise BddsegError(f"{path} cannot be read as JSON: {error}.", "Check the file.") from error
     if isinstance(content, list):
@@ -249,5 +242,5 @@ def _read(path: Path) -> list[Frame]:
     if content.frames is not None:
         return content.frames
     if content.name is None:
-        raise BddsegError(f"{path} holds no list of frames.", "Give a file of Scalabel's format.")
+        raise BddsegError(f"{path} has no list of frames.", "Give a file in Scalabel format.")
     return [Frame(name=content.name, labels=content.labels, size=content.size)]

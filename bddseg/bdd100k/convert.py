@@ -1,0 +1,241 @@
+"""Label maps from one encoding to another."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bddseg.bdd100k.encodings import Encoding, detect_encoding, inspect_file
+from bddseg.bdd100k.label_files import read_label_file, to_legacy_ids
+from bddseg.bdd100k.polygons import rasterize_polygons
+from bddseg.data.mask import encode_mask, get_masks_folder, list_masks, read_mask
+from bddseg.data.scalabel import (
+    Frame,
+    ScalabelFrame,
+    encode_frame,
+    has_polygons,
+    is_scalabel,
+    read_scalabel,
+    write_scalabel,
+)
+from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_atomically
+from bddseg.progress import Track, map_in_threads, pluralize, track_silently
+from bddseg.tasks.task import Task
+from bddseg.types import LabelMap
+from bddseg.vis.colorize import encode_colormap
+
+T = TypeVar("T")
+
+
+class Target(StrEnum):
+    """The encoding that label maps are converted to; see `Encoding`."""
+
+    CURRENT = "current"
+    LEGACY = "legacy"
+    COLOR = "color"
+    RLE = "rle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """The outcome of a conversion.
+
+    Attributes:
+        source_encoding: Encoding of the source: an `Encoding`, "rle" or "poly2d".
+        converted: Number of label maps written.
+        failures: One error for each label map that could not be converted.
+    """
+
+    source_encoding: str
+    converted: int
+    failures: tuple[BddsegError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A label map to convert, and its path below the output folder as a PNG file."""
+
+    target: Path
+    read: Callable[[], LabelMap]
+
+
+def convert_labels(
+    source: Path,
+    out: Path,
+    task: Task,
+    *,
+    encoding: Encoding | None = None,
+    target: Target = Target.CURRENT,
+    overwrite: bool = False,
+    num_threads: int = 1,
+    track: Track = track_silently,
+) -> Conversion:
+    """Write the label maps of a source in another encoding, under the same names.
+
+    Args:
+        source: A folder of PNG files, the output folder of a run, or a JSON file in Scalabel format
+            with run-length encoded masks or polygons, or a folder of such files.
+        out: Another folder; for `Target.RLE`, a JSON file.
+        task: Task of the labels.
+        encoding: Encoding of PNG files; by default it is detected.
+        target: Encoding to write.
+        overwrite: Replace existing files.
+        num_threads: Number of threads, or of processes where polygons are drawn.
+        track: Shows progress.
+
+    Raises:
+        BddsegError: there are no labels, `out` is the source, exists or is of the wrong kind, two
+            label maps would get the same name, the encoding is ambiguous, or polygons cannot be
+            drawn because the extra `bdd100k` is not installed.
+    """
+    source = get_masks_folder(source)
+    _check_out(source, out, target)
+    failures: list[BddsegError] = []
+    with _open_items(source, task, encoding, num_threads) as (described, items):
+        _check_duplicates(source, items, by_file_name=target is Target.RLE)
+        if not overwrite:
+            targets = [out] if target is Target.RLE else [out / item.target for item in items]
+            _check_absent(targets)
+        tracked = track(items, "Converting")
+        if target is Target.RLE:
+            encode = partial(_encode_item, task=task)
+            outcomes = map_in_threads(encode, tracked, num_threads)
+            write_scalabel(out, _collect_failures(outcomes, failures))
+        else:
+            write = partial(_write_item, out=out, task=task, target=target)
+            for _ in _collect_failures(map_in_threads(write, tracked, num_threads), failures):
+                pass
+        return Conversion(
+            source_encoding=described,
+            converted=len(items) - len(failures),
+            failures=tuple(failures),
+        )
+
+
+def _check_out(source: Path, out: Path, target: Target) -> None:
+    if out.resolve() == source.resolve():
+        raise BddsegError(f"{source} is both input and output.", "Choose another output with -o.")
+    if (out.suffix == ".json") != (target is Target.RLE):
+        kind = "a JSON file, such as drivable.json" if target is Target.RLE else "a folder"
+        raise BddsegError(
+            f"-o {out}: the output for --to {target} is {kind}.", "Choose another output with -o."
+        )
+
+
+def _check_duplicates(source: Path, items: Sequence[_Item], *, by_file_name: bool) -> None:
+    """Refuse label maps that would get the same name, because all but one would be lost."""
+    names = Counter(item.target.stem if by_file_name else str(item.target) for item in items)
+    ((name, count),) = names.most_common(1) or [("", 0)]
+    if count > 1:
+        raise BddsegError(
+            f"{count} label maps of {source} would get the same name: {name}.",
+            "Rename all but one, or convert each folder separately.",
+        )
+
+
+def _check_absent(paths: Sequence[Path]) -> None:
+    existing = next((path for path in paths if path.exists()), None)
+    if existing:
+        raise BddsegError(
+            f"{existing} exists already.", "Choose another output with -o, or use --overwrite."
+        )
+
+
+def _collect_failures(
+    outcomes: Iterator[T | BddsegError], failures: list[BddsegError]
+) -> Iterator[T]:
+    for outcome in outcomes:
+        if isinstance(outcome, BddsegError):
+            failures.append(outcome)
+        else:
+            yield outcome
+
+
+@contextmanager
+def _open_items(
+    source: Path, task: Task, encoding: Encoding | None, num_threads: int
+) -> Iterator[tuple[str, Sequence[_Item]]]:
+    """Yield the encoding of a source and its label maps, which can be read until the end."""
+    if not is_scalabel(source):
+        paths = list_masks(source)
+        encoding = encoding or _detect(paths, source, task, num_threads)
+        read = partial(read_label_file, task=task, encoding=encoding)
+        yield encoding, [_Item(path.relative_to(source), partial(read, path)) for path in paths]
+        return
+    frames = read_scalabel(source, task)
+    if not has_polygons(frames):
+        items = [_Item(Path(f"{frame.name}.png"), partial(_read_frame, frame)) for frame in frames]
+        yield "rle", items
+        return
+    with tempfile.TemporaryDirectory(prefix="bddseg-") as folder:
+        rasterize_polygons(source, Path(folder), task, num_threads)
+        paths = list_masks(Path(folder))
+        yield "poly2d", [_Item(Path(path.name), partial(read_mask, path)) for path in paths]
+
+
+def _detect(paths: Sequence[Path], source: Path, task: Task, num_threads: int) -> Encoding:
+    """Return the encoding of files, if the conclusive ones agree on one that can be converted."""
+    inspect = partial(inspect_file, task=task)
+    outcomes = map_in_threads(inspect, paths, num_threads)
+    inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
+    detection = detect_encoding(inspections)
+    check = f"Run `bddseg labels check {source} -t {task.name}`"
+    if detection.encoding is Encoding.BITMASK:
+        raise BddsegError(
+            f"{source} holds instance bitmasks, and they have no {task.name} labels.",
+            f"Use the dataset's {task.name} labels.",
+        )
+    if detection.encoding is Encoding.INVALID:
+        raise BddsegError(
+            f"{source} has {pluralize(detection.matching, 'file')} without valid {task.name} "
+            f"labels, of {len(paths)}.",
+            f"{check}; if they are labels of another task, use -t.",
+        )
+    if detection.encoding is Encoding.AMBIGUOUS:
+        raise BddsegError(
+            f"Ambiguous encoding: none of {pluralize(len(paths), 'file')} in {source} is "
+            "conclusive.",
+            f"{check}, then use --from.",
+        )
+    if detection.matching < detection.conclusive:
+        raise BddsegError(
+            f"Ambiguous encoding: {detection.matching} of {detection.conclusive} conclusive files "
+            f"look {detection.encoding}.",
+            f"{check}, then use --from.",
+        )
+    return detection.encoding
+
+
+def _read_frame(frame: ScalabelFrame) -> LabelMap:
+    labels = frame.read()
+    if labels is not None:
+        return labels
+    # The dataset's own files leave out the size of frames, which all have the same.
+    size_hw = frame.task.frame_size_hw
+    if size_hw is None:
+        raise BddsegError(
+            f"{frame.origin} has no labels and no size.", 'Add "size": {"height", "width"} to it.'
+        )
+    return np.full(size_hw, frame.task.fill_id, np.uint8)
+
+
+def _encode_item(item: _Item, task: Task) -> Frame:
+    # The official evaluator pairs frames by full name, and the dataset's frames are JPEG files.
+    return encode_frame(f"{item.target.stem}.jpg", item.read(), task)
+
+
+def _write_item(item: _Item, out: Path, task: Task, target: Target) -> None:
+    labels = item.read()
+    if target is Target.COLOR:
+        data = encode_colormap(labels, task)
+    else:
+        data = encode_mask(to_legacy_ids(labels, task) if target is Target.LEGACY else labels)
+    write_atomically(out / item.target, data)

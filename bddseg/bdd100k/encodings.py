@@ -1,0 +1,190 @@
+"""How label files encode classes, and detecting it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from bddseg.io.png import PngImage, read_png
+from bddseg.io.read import UnreadableFileError
+from bddseg.tasks.task import IGNORE_INDEX, Task
+from bddseg.types import Image, LabelMap, SizeHW
+
+# In a driving scene, the upper rows are sky, buildings or trees, never road: in a mask of several
+# classes, the class that fills nearly all of these rows is the background.
+_UPPER_SHARE = 0.25
+_FILLED_SHARE = 0.95
+
+
+class Encoding(StrEnum):
+    """How label files encode classes.
+
+    Attributes:
+        CURRENT: Class ids of the task, as in the dataset's current labels and in our masks.
+        LEGACY: 0 for the background and the classes from 1: the dataset's first labels, and the
+            output of many networks.
+        COLOR: The task's colors, as RGB or as the palette of an indexed image.
+        BITMASK: RGBA, the dataset's format for instances.
+        AMBIGUOUS: Ids that could be current or legacy.
+        INVALID: Not labels of the task.
+    """
+
+    CURRENT = "current"
+    LEGACY = "legacy"
+    COLOR = "color"
+    BITMASK = "bitmask"
+    AMBIGUOUS = "ambiguous"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What a single label file looks like.
+
+    Attributes:
+        path: Path of the file.
+        encoding: Encoding of the file, detected from its content alone.
+        mode: Pillow's name of its pixel format, such as "L", "P", "RGB" or "RGBA"; empty if it
+            cannot be read.
+        size_hw: Size in pixels.
+        ids: Values in a single-channel image.
+        problem: Why it is ambiguous or invalid; otherwise empty.
+    """
+
+    path: Path
+    encoding: Encoding
+    mode: str = ""
+    size_hw: SizeHW = (0, 0)
+    ids: tuple[int, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """The encoding of files that belong together.
+
+    Attributes:
+        encoding: The most frequent encoding of the conclusive files.
+        matching: Number of conclusive files of that encoding.
+        conclusive: Number of files that are not ambiguous.
+    """
+
+    encoding: Encoding
+    matching: int
+    conclusive: int
+
+    @property
+    def confidence(self) -> float:
+        """Share of the conclusive files that have the encoding, 0 to 1."""
+        return self.matching / self.conclusive if self.conclusive else 0.0
+
+
+def inspect_file(path: Path, task: Task) -> Inspection:
+    """Return what a label file looks like; a file that cannot be read is invalid."""
+    try:
+        image = read_png(path)
+    except UnreadableFileError as error:
+        problem = f"it cannot be read: {error.reason}"
+        return Inspection(path=path, encoding=Encoding.INVALID, problem=problem)
+    encoding, problem = _detect_image_encoding(image, task)
+    height, width = image.pixels.shape[:2]
+    ids = np.unique(image.pixels).tolist() if image.is_single_channel else ()
+    return Inspection(
+        path=path,
+        encoding=encoding,
+        mode=image.mode,
+        size_hw=(height, width),
+        ids=tuple(ids),
+        problem=problem,
+    )
+
+
+def detect_encoding(inspections: Sequence[Inspection]) -> Detection:
+    """Return the encoding of files that belong together, by majority of the conclusive ones."""
+    counts = Counter(
+        each.encoding for each in inspections if each.encoding is not Encoding.AMBIGUOUS
+    )
+    if not counts:
+        return Detection(encoding=Encoding.AMBIGUOUS, matching=0, conclusive=0)
+    ((encoding, matching),) = counts.most_common(1)
+    return Detection(encoding=encoding, matching=matching, conclusive=counts.total())
+
+
+def detect_id_encoding(labels: LabelMap, task: Task) -> tuple[Encoding, str]:
+    """Return the encoding of ids, and why it is ambiguous or invalid.
+
+    Args:
+        labels: Ids, (H, W), uint8.
+        task: Task that they are labels of.
+    """
+    valid = labels[labels != IGNORE_INDEX]
+    if valid.size == 0:
+        return Encoding.AMBIGUOUS, f"all pixels are {IGNORE_INDEX} (ignored)"
+    lowest, highest = int(valid.min()), int(valid.max())
+    if highest >= task.num_classes:
+        return (
+            Encoding.INVALID,
+            f"it has id {highest}, and the ids of {task.name} are 0 to {task.num_classes - 1}",
+        )
+    if task.background is None:
+        return Encoding.CURRENT, ""
+    if lowest == highest:
+        return Encoding.AMBIGUOUS, f"all pixels are {highest}"
+    upper = labels[: max(1, int(labels.shape[0] * _UPPER_SHARE))]
+    values, counts = np.unique(upper[upper != IGNORE_INDEX], return_counts=True)
+    if counts.size == 0 or counts.max() < _FILLED_SHARE * counts.sum():
+        return Encoding.AMBIGUOUS, "no single id fills the upper rows"
+    background = int(values[counts.argmax()])
+    if background == task.fill_id:
+        return Encoding.CURRENT, ""
+    if background == 0:
+        return Encoding.LEGACY, ""
+    return Encoding.AMBIGUOUS, f"id {background} fills the upper rows, and is never the background"
+
+
+def colors_to_ids(pixels: Image, task: Task) -> LabelMap:
+    """Return the class ids, (H, W), uint8, of RGB pixels, (H, W, 3), uint8, in the task's colors.
+
+    Black is `IGNORE_INDEX` unless it is the color of a class.
+
+    Raises:
+        ValueError: a color is not one of the task's.
+    """
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    labels = np.full(codes.shape, IGNORE_INDEX, np.uint8)
+    is_unmatched = codes != 0
+    for class_id, (red, green, blue) in enumerate(task.colors):
+        is_class = codes == (red << 16 | green << 8 | blue)
+        labels[is_class] = class_id
+        is_unmatched &= ~is_class
+    if is_unmatched.any():
+        color = tuple(pixels[is_unmatched][0].tolist())
+        raise ValueError(f"no class of {task.name} has the color {color}")
+    return labels
+
+
+def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:
+    if image.mode == "RGBA":
+        return Encoding.BITMASK, ""
+    if image.mode == "RGB":
+        try:
+            colors_to_ids(image.pixels, task)
+        except ValueError as error:
+            return Encoding.INVALID, str(error)
+        return Encoding.COLOR, ""
+    if not image.is_single_channel:
+        problem = f"its mode is {image.mode}, and one 8-bit channel, RGB or RGBA was expected"
+        return Encoding.INVALID, problem
+    # An official colormap is an indexed image whose indices are the ids, so it reads as a mask too.
+    encoding, problem = detect_id_encoding(image.pixels, task)
+    if encoding is not Encoding.INVALID and _has_task_palette(image, task):
+        return Encoding.COLOR, ""
+    return encoding, problem
+
+
+def _has_task_palette(image: PngImage, task: Task) -> bool:
+    palette = image.palette
+    return palette is not None and np.array_equal(palette[: task.num_classes], task.colors)

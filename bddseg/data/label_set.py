@@ -1,0 +1,154 @@
+"""Label maps by name, from whatever they are written in: mask files, or Scalabel JSON."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from bddseg.data.mask import get_masks_folder, list_masks, read_mask
+from bddseg.data.scalabel import has_polygons, is_scalabel, read_scalabel
+from bddseg.errors import BddsegError
+from bddseg.record import RECORD_NAME
+from bddseg.tasks.task import Task
+from bddseg.types import LabelMap
+
+
+class LabelMapRef(Protocol):
+    """Where the label map of one frame is."""
+
+    @property
+    def name(self) -> str:
+        """Its path below the source without the suffix, such as "night/0001"."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The file that holds it."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where it is, for messages."""
+        ...
+
+    def read(self) -> LabelMap | None:
+        """Return class ids, (H, W), uint8; None if there are no labels, and no size either.
+
+        Raises:
+            BddsegError: they cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """A label map in a PNG file of its own."""
+
+    name: str
+    path: Path
+
+    @property
+    def origin(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    def read(self) -> LabelMap:
+        """Return the class ids; see `read_mask`."""
+        return read_mask(self.path)
+
+
+class LabelSet(Mapping[str, LabelMapRef]):
+    """The label maps of a source, by name.
+
+    Label maps and frames of different sources are paired by name: by their path below the source
+    or, if that is nowhere, by the file name alone, whatever folder it is in.
+
+    Args:
+        source: The folder or file that they come from.
+        refs: Its label maps.
+
+    Raises:
+        BddsegError: two have the same name.
+    """
+
+    def __init__(self, source: Path, refs: Iterable[LabelMapRef]) -> None:
+        self.source = source
+        self._by_name: dict[str, LabelMapRef] = {}
+        for ref in refs:
+            other = self._by_name.setdefault(ref.name, ref)
+            if other is not ref:
+                raise BddsegError(
+                    f"{other.origin} and {ref.origin} have the same name.", "Rename or remove one."
+                )
+
+    def __getitem__(self, name: str) -> LabelMapRef:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def find(self, name: str) -> LabelMapRef | None:
+        """Return the label map that belongs to a frame or label map of that name, or None.
+
+        Raises:
+            BddsegError: several files of that name are in other folders than `name` is.
+        """
+        if name in self._by_name:
+            return self._by_name[name]
+        refs = self._by_file_name.get(PurePosixPath(name).name, [])
+        if len(refs) > 1:
+            raise BddsegError(
+                f"{name} could belong to {refs[0].origin} or to {refs[1].origin}.",
+                "Give both sources the same folders, or give every file a name of its own.",
+            )
+        return refs[0] if refs else None
+
+    @cached_property
+    def _by_file_name(self) -> dict[str, list[LabelMapRef]]:
+        refs: defaultdict[str, list[LabelMapRef]] = defaultdict(list)
+        for name, ref in self._by_name.items():
+            refs[PurePosixPath(name).name].append(ref)
+        return refs
+
+
+def open_label_set(source: Path, task: Task) -> LabelSet:
+    """Return the label maps of a source.
+
+    Args:
+        source: A folder of masks, with its subfolders; the output folder of a run; or a JSON file
+            in Scalabel format, or a folder of such files.
+        task: What they are labels of.
+
+    Raises:
+        BddsegError: there are none, two have the same name, or they are not of the task.
+    """
+    source = _find_results(source, task)
+    if not is_scalabel(source):
+        return LabelSet(
+            source,
+            (
+                MaskFile(path.relative_to(source).with_suffix("").as_posix(), path)
+                for path in list_masks(source)
+            ),
+        )
+    frames = read_scalabel(source, task)
+    if has_polygons(frames):
+        raise BddsegError(
+            f"{source} holds polygons, and masks were expected.",
+            f"Convert it: bddseg labels convert {source} -o OUT -t {task.name}",
+        )
+    if not frames:
+        raise BddsegError(f"{source} holds no frames.", "Check the path.")
+    return LabelSet(source, frames)
+
+
+def _find_results(source: Path, task: Task) -> Path:
+    """Return the masks of a run's output folder, or its JSON file; any other path as it is."""
+    masks, json_file = get_masks_folder(source), source / f"{task.name}.json"
+    is_json_run = masks == source and (source / RECORD_NAME).is_file() and json_file.is_file()
+    return json_file if is_json_run else masks

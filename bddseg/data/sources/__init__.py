@@ -1,0 +1,1 @@
+"""Sources of frames: files, videos, and those of plugins."""

@@ -1,0 +1,120 @@
+"""What a source of frames is, and opening one by name."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from bddseg.errors import BddsegError
+from bddseg.registry import Registry
+from bddseg.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRef:
+    """Where a frame is, without its pixels.
+
+    Attributes:
+        path: The image or video file.
+        name: Its path below the source without the suffix, such as "night/0001"; results are stored
+            under this name.
+        index: Its number in a video or a stream, from 0 in the order of display.
+        segment: Frames of one segment are best read together, in order.
+    """
+
+    path: Path
+    name: str
+    index: int | None = None
+    segment: int = 0
+
+    def __str__(self) -> str:
+        return str(self.path) if self.index is None else f"{self.path}, frame {self.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which frames of a source.
+
+    Attributes:
+        limit: Only the first N, by name.
+        start: Of a video, the first frame.
+        end: Of a video, the frame after the last one.
+        every: Of a video, every N-th frame from the start.
+    """
+
+    limit: int | None = None
+    start: int = 0
+    end: int | None = None
+    every: int = 1
+
+
+class Source(Protocol):
+    """Frames from somewhere.
+
+    Attributes:
+        is_live: Frames cannot be listed beforehand nor read twice, as of a camera.
+    """
+
+    is_live: bool
+
+    @classmethod
+    def accepts(cls, source: str) -> bool:
+        """Return whether a text given by a user means a source of this kind."""
+        ...
+
+    @classmethod
+    def open(cls, source: str, selection: Selection, *, exclude: Path | None = None) -> Self:
+        """Return the source; nothing is read yet.
+
+        Args:
+            source: What the user gave.
+            selection: Which of its frames.
+            exclude: Output folder; its files are not frames.
+
+        Raises:
+            BddsegError: it does not exist, or the selection does not fit.
+        """
+        ...
+
+    def items(self) -> Iterator[FrameRef]:
+        """Yield its frames, without reading them; sorted by name, or in order of display.
+
+        Raises:
+            BddsegError: it cannot be read, or holds no frames.
+        """
+        ...
+
+    def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
+        """Yield frames in order, RGB (H, W, 3), uint8, or why one cannot be read."""
+        ...
+
+
+def _check(candidate: Any) -> None:
+    missing = [
+        name
+        for name in ("accepts", "open", "items", "read", "is_live")
+        if not hasattr(candidate, name)
+    ]
+    if missing:
+        raise TypeError(f"a source needs {', '.join(missing)}")
+
+
+SOURCES: Registry[type[Source]] = Registry("bddseg.sources", "source", check=_check)
+
+
+def open_source(
+    source: str, selection: Selection | None = None, *, exclude: Path | None = None
+) -> Source:
+    """Return the source that a text means: the first registered one that accepts it.
+
+    Raises:
+        BddsegError: none accepts it, or it cannot be opened.
+    """
+    for name in SOURCES.list_names():
+        kind = SOURCES.load(name)
+        if kind.accepts(source):
+            return kind.open(source, selection or Selection(), exclude=exclude)
+    raise BddsegError(
+        f"{source} does not exist.",
+        "Give an image, a folder, a glob pattern in quotes, a text file of paths, or a video.",
+    )

@@ -1,1 +1,0 @@
-"""Label maps as others write them: recognised, and converted to masks."""
