@@ -1,1 +1,1 @@
-"""Scores, from masks on disk."""
+"""Metrics: scores of masks on disk."""

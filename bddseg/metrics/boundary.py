@@ -1,49 +1,95 @@
 """Boundary IoU: how well the edges of classes agree (Cheng et al., 2021, arXiv 2103.16562).
 
-Plain IoU hardly sees the edges of large areas. Here only pixels count that lie within a distance d
-of their class's contour, inside it: |G_d and P_d| / |G_d or P_d|, with d of 2 % of the diagonal.
+IoU hardly depends on the edges of large areas. Here only pixels count that lie inside their class
+and within a distance d of its contour: |G_d and P_d| / |G_d or P_d|, with d of 2 % of the diagonal.
 """
 
 import math
+from typing import Self
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from bddseg.data.masks import Labels
-from bddseg.tasks import UNKNOWN_ID
-
-# [class, (pixels in both bands, pixels in either)], int64.
-BoundaryCounts = npt.NDArray[np.int64]
+from bddseg.metrics.confusion import Counts
+from bddseg.metrics.metric import FramePair, Headline, MetricTable, Scores
+from bddseg.metrics.ratios import divide, mean_percent, name_percents
+from bddseg.tasks.task import IGNORE_INDEX, Task
+from bddseg.types import BinaryMask, LabelMap
 
 _DISTANCE = 0.02
 
 
-def count_boundary(truth: Labels, result: Labels, classes: int) -> BoundaryCounts:
-    """Return the counts (classes, 2) of a pair of label maps of one size.
+class BoundaryMetric:
+    """Boundary IoU of each class of a task.
 
-    Pixels that are unknown in the truth are left out of both bands.
+    Attributes:
+        task: Task.
+        counts: [class, (pixels in both bands, pixels in either)], (K, 2).
     """
-    distance = max(1, round(_DISTANCE * math.hypot(*truth.shape)))
-    known = truth != UNKNOWN_ID
-    counts = np.zeros((classes, 2), np.int64)
-    for number in range(classes):
-        bands = [_band(labels == number, distance) & known for labels in (truth, result)]
-        counts[number] = (
-            np.count_nonzero(bands[0] & bands[1]),
-            np.count_nonzero(bands[0] | bands[1]),
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.counts: Counts = np.zeros((task.num_classes, 2), np.int64)
+
+    @classmethod
+    def supports(cls, task: Task) -> bool:
+        """Return True: the classes of every task have edges."""
+        del task
+        return True
+
+    @property
+    def table(self) -> MetricTable:
+        """How the scores are shown."""
+        has_background = self.task.background is not None
+        return MetricTable(
+            title="Boundary score: only pixels near the edges of classes count.",
+            columns={"iou": "boundary IoU"},
+            mean_label="mean without background" if has_background else "mean",
+            headlines=(Headline(key="miou", heading="mIoU", path=("mean", "iou")),),
+        )
+
+    def update(self, pair: FramePair) -> None:
+        """Add the counts of a frame."""
+        self.counts += count_boundary(pair.ground_truth, pair.prediction, self.task.num_classes)
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another metric of the same task."""
+        self.counts += other.counts
+
+    def compute(self) -> Scores:
+        """Return the boundary IoU of each class, and the mean over those that occur."""
+        iou = divide(self.counts[:, 0], self.counts[:, 1])
+        foreground = iou[: len(self.task.foreground)]
+        return {
+            "classes": name_percents(self.task.classes, {"iou": iou}),
+            "mean": {"iou": mean_percent(foreground[~np.isnan(foreground)])},
+            "overall": {},
+        }
+
+
+def count_boundary(ground_truth: LabelMap, prediction: LabelMap, num_classes: int) -> Counts:
+    """Return the counts (num_classes, 2) of two label maps of one size.
+
+    Unlabeled pixels of the ground truth are in neither band.
+    """
+    distance = max(1, round(_DISTANCE * math.hypot(*ground_truth.shape)))
+    labeled = ground_truth != IGNORE_INDEX
+    counts = np.zeros((num_classes, 2), np.int64)
+    for class_id in range(num_classes):
+        true_band, predicted_band = (
+            _find_band(labels == class_id, distance) & labeled
+            for labels in (ground_truth, prediction)
+        )
+        counts[class_id] = (
+            np.count_nonzero(true_band & predicted_band),
+            np.count_nonzero(true_band | predicted_band),
         )
     return counts
 
 
-def compute_boundary_iou(counts: BoundaryCounts) -> list[float]:
-    """Return the boundary IoU of each class, in percent; NaN where it has no pixels."""
-    return [float(100 * both / either) if either else math.nan for both, either in counts]
-
-
-def _band(mask: npt.NDArray[np.bool_], distance: int) -> npt.NDArray[np.bool_]:
-    """Return the pixels of a mask within `distance` of its contour; the frame's edge is one too."""
+def _find_band(mask: BinaryMask, distance: int) -> BinaryMask:
+    """Return a mask's pixels within `distance` of its contour; the image's edge is one too."""
     kernel = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
     inner = cv2.erode(mask.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    band: npt.NDArray[np.bool_] = mask & (inner == 0)
+    band: BinaryMask = mask & (inner == 0)
     return band

@@ -1,0 +1,122 @@
+"""Comparing predictions on the same frames: is a difference larger than chance explains?"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bddseg.errors import BddsegError
+from bddseg.metrics.confusion import Counts
+from bddseg.metrics.evaluation import Evaluation
+from bddseg.metrics.metric import Metric, get_number
+
+_NUM_SAMPLES = 1000
+_CHUNK = 50
+_PERCENTILES = (2.5, 97.5)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The second result minus the first, in points.
+
+    Attributes:
+        value: Difference on all frames.
+        low: Lower end of the 95 % confidence interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.low > 0 or self.high < 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference as plain data."""
+        return asdict(self) | {"significant": self.significant}
+
+
+def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
+    """Return the difference in each headline, with a paired bootstrap interval over frames.
+
+    Frames are resampled with replacement 1,000 times, the same ones for both; each sample is scored
+    from its summed counts. The interval holds the middle 95 % of the differences (Efron and
+    Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). It is the same in every run.
+
+    Args:
+        first: An evaluation.
+        second: Another one, of the same frames and metrics.
+
+    Raises:
+        BddsegError: the two are of different frames.
+    """
+    if [frame.name for frame in first.frames] != [frame.name for frame in second.frames]:
+        raise BddsegError(
+            "The two evaluations are of different frames.", "Score both against one ground truth."
+        )
+    differences: dict[str, Difference] = {}
+    for name in first.metrics.metrics:
+        differences |= _compare_metric(name, first, second)
+    return differences
+
+
+def _compare_metric(name: str, first: Evaluation, second: Evaluation) -> dict[str, Difference]:
+    metric = type(first.metrics.metrics[name])(first.task)
+    headlines = metric.table.headlines
+    paths = [headline.path for headline in headlines]
+    before, after = (
+        _score_samples(metric, _stack_counts(name, each), paths) for each in (first, second)
+    )
+    changes = after - before
+    return {
+        f"{name}_{headline.key}": _summarize(changes[:, column])
+        for column, headline in enumerate(headlines)
+    }
+
+
+def _stack_counts(name: str, evaluation: Evaluation) -> Counts:
+    return np.stack([frame.metrics.metrics[name].counts for frame in evaluation.frames])
+
+
+def _score_samples(metric: Metric, counts: Counts, paths: Sequence[tuple[str, ...]]) -> Floats:
+    """Return the numbers at some paths for all frames, and then for each bootstrap sample.
+
+    Args:
+        metric: Metric to compute with.
+        counts: Its counts of each frame, (frames, ...).
+        paths: Paths of the numbers in its scores.
+    """
+    # Sums of pixels are exact in float64, which has faster products of matrices than int64.
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    rows: list[list[float]] = []
+    for weights in _draw_weights(len(counts)):
+        for summed in weights @ flat:
+            metric.counts = summed.astype(np.int64).reshape(counts.shape[1:])
+            scores = metric.compute()
+            rows.append([get_number(scores, path) for path in paths])
+    return np.array(rows)
+
+
+def _draw_weights(num_frames: int) -> Iterator[Floats]:
+    """Yield how often each frame is in a sample, (samples, frames), in chunks; first, each once."""
+    yield np.ones((1, num_frames))
+    generator = np.random.default_rng(0)
+    shares = np.full(num_frames, 1 / num_frames)
+    for _ in range(_NUM_SAMPLES // _CHUNK):
+        yield generator.multinomial(num_frames, shares, size=_CHUNK).astype(np.float64)
+
+
+def _summarize(changes: Floats) -> Difference:
+    samples = changes[1:]
+    # Without a sample that has a value, as for a class that occurs nowhere, there is no interval.
+    usable = samples[~np.isnan(samples)]
+    low, high = np.percentile(usable, _PERCENTILES) if usable.size else (math.nan, math.nan)
+    return Difference(value=float(changes[0]), low=float(low), high=float(high))

@@ -1,0 +1,169 @@
+"""What a metric is, and finding one by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, Self, TypedDict
+
+import numpy as np
+
+from bddseg.metrics.confusion import Counts, count_pixels
+from bddseg.registry import Registry
+from bddseg.tasks.task import Task
+from bddseg.types import LabelMap
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """The ground truth and the prediction of one frame.
+
+    Attributes:
+        ground_truth: Class ids, (H, W), uint8; other ids are unlabeled pixels.
+        prediction: Class ids, likewise; an id outside the classes counts as wrong.
+        task: Task of both.
+    """
+
+    ground_truth: LabelMap
+    prediction: LabelMap
+    task: Task
+
+    @cached_property
+    def confusion(self) -> Counts:
+        """The confusion matrix (K + 1, K + 1), counted once for all metrics; do not change it."""
+        return count_pixels(self.ground_truth, self.prediction, self.task.num_classes + 1)
+
+
+class Scores(TypedDict):
+    """What a metric computes, in percent; NaN where there is nothing to divide by.
+
+    Attributes:
+        classes: Numbers of each class, by column.
+        mean: Mean over classes, by column; it may lack columns.
+        overall: Numbers that are not of a class.
+    """
+
+    classes: dict[str, dict[str, float]]
+    mean: dict[str, float]
+    overall: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A number that stands for a result: in comparisons, by condition and for each frame.
+
+    Attributes:
+        key: Key; after the metric's name it is a column of CSV and a key of JSON ("official_miou").
+        heading: Heading; tables show it after the metric's name ("official mIoU").
+        path: Where the number is in `Scores`, such as ("mean", "iou").
+    """
+
+    key: str
+    heading: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTable:
+    """How the scores of a metric are shown.
+
+    Attributes:
+        title: One sentence above the table.
+        columns: Headings of the columns of `classes` and `mean`, by key.
+        mean_label: Name of the row of means.
+        overall: Headings of the numbers of `overall`, by key.
+        headlines: The numbers that stand for a result.
+        notes: Sentences below the table.
+    """
+
+    title: str
+    columns: Mapping[str, str]
+    mean_label: str = "mean"
+    overall: Mapping[str, str] = field(default_factory=dict)
+    headlines: tuple[Headline, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Metric(Protocol):
+    """A metric of a task, made by `Metric(task)`, with the counts of the frames that it was given.
+
+    Its state is one array of counts that add up over frames, so that scores of any group of frames
+    come from summed counts.
+
+    Attributes:
+        counts: int64, of one shape for each task; zeros at first. Assigning it replaces the state.
+    """
+
+    counts: Counts
+
+    def __init__(self, task: Task) -> None: ...
+
+    @classmethod
+    def supports(cls, task: Task) -> bool:
+        """Return whether the metric has a meaning for a task."""
+        ...
+
+    @property
+    def table(self) -> MetricTable:
+        """How the scores are shown."""
+        ...
+
+    def update(self, pair: FramePair) -> None:
+        """Add the counts of a frame."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another metric of the same class and task."""
+        ...
+
+    def compute(self) -> Scores:
+        """Return the scores of all frames so far."""
+        ...
+
+
+class ConfusionMetric:
+    """A base class for metrics that are computed from the confusion matrix.
+
+    Attributes:
+        task: Task.
+        counts: Confusion matrix (K + 1, K + 1), ground truth by prediction.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.counts: Counts = np.zeros((task.num_classes + 1, task.num_classes + 1), np.int64)
+
+    @classmethod
+    def supports(cls, task: Task) -> bool:
+        """Return True: every task has a confusion matrix."""
+        del task
+        return True
+
+    def update(self, pair: FramePair) -> None:
+        """Add the confusion matrix of a frame."""
+        self.counts += pair.confusion
+
+    def merge(self, other: Self) -> None:
+        """Add the confusion matrix of another metric of the same task."""
+        self.counts += other.counts
+
+
+def get_number(scores: Scores, path: tuple[str, ...]) -> float:
+    """Return the number at a path, such as ("mean", "iou")."""
+    found: Any = scores
+    for key in path:
+        found = found[key]
+    return float(found)
+
+
+_PARTS = ("supports", "table", "update", "merge", "compute")
+
+
+def _check(candidate: Any) -> None:
+    if not isinstance(candidate, type):
+        raise TypeError(f"expected a class, got {type(candidate).__name__}")
+    missing = [part for part in _PARTS if not hasattr(candidate, part)]
+    if missing:
+        raise TypeError(f"the class {candidate.__name__} has no {', '.join(missing)}")
+
+
+METRICS: Registry[type[Metric]] = Registry("bddseg.metrics", "metric", check=_check)

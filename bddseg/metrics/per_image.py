@@ -1,0 +1,99 @@
+"""The scores of each frame as a CSV file."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_atomically
+from bddseg.metrics.confusion import UNLABELED
+from bddseg.metrics.evaluation import Evaluation, FrameResult
+from bddseg.metrics.standard import get_rank_key, order_worst_first
+
+
+def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = False) -> None:
+    """Write a row for each frame: its scores in percent, and its confusion matrix in pixels.
+
+    Columns:
+
+    - frame, missing: Name; 1 if there is no prediction, else 0.
+    - rank: 1 for the worst frame, by `get_rank_key`; empty if it has no score.
+    - official_miou and so on: The headlines of all metrics.
+    - standard.classes.direct.iou and so on: All numbers of all metrics, by their path in the JSON.
+    - pixels GROUND_TRUTH as PREDICTION: Each cell of the confusion matrix.
+
+    A cell without a value is empty.
+
+    Args:
+        path: CSV file.
+        evaluation: Evaluation of the frames.
+        worst_first: Sort rows by rank; otherwise they are in the order of the ground truth.
+
+    Raises:
+        BddsegError: the file cannot be written.
+    """
+    rows = [_describe_frame(frame, evaluation) for frame in evaluation.frames]
+    rank_key = get_rank_key(evaluation.task)
+    ranked = sorted(rows, key=lambda row: (*order_worst_first(row[rank_key]), row["frame"]))
+    for rank, row in enumerate(ranked, start=1):
+        row["rank"] = "" if math.isnan(row[rank_key]) else rank
+    text = StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in ranked if worst_first else rows:
+        writer.writerow({key: _format(value) for key, value in row.items()})
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_worst(path: Path, number: int) -> list[str]:
+    """Return the names of the frames with the lowest scores in such a file, the worst first.
+
+    Frames without a prediction or a score are ignored.
+
+    Raises:
+        BddsegError: the file cannot be read, or is not such a file.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = [
+                (int(row["rank"]), row["frame"])
+                for row in csv.DictReader(file)
+                if row["rank"] and not int(row["missing"])
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise BddsegError(
+            f"{path} is not a table of scores per frame: {type(error).__name__}: {error}.",
+            f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {path}",
+        ) from error
+    return [name for _, name in sorted(rows)[:number]]
+
+
+def _describe_frame(frame: FrameResult, evaluation: Evaluation) -> dict[str, Any]:
+    classes = [*evaluation.task.classes, UNLABELED]
+    cells = [f"pixels {true} as {predicted}" for true in classes for predicted in classes]
+    return {
+        "frame": frame.name,
+        "missing": int(frame.is_missing),
+        "rank": "",
+        **frame.metrics.compute_headlines(),
+        **dict(_flatten(frame.metrics.compute())),
+        **dict(zip(cells, frame.confusion.ravel().tolist(), strict=True)),
+    }
+
+
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield each number with its path, such as "official.mean.iou"."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _format(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return "" if math.isnan(value) else f"{value:.4f}"
