@@ -1,1 +1,1 @@
-"""Pictures of masks."""
+"""Images of masks: colormaps, overlays, error maps, grids and videos."""

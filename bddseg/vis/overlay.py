@@ -1,38 +1,43 @@
-"""Overlays: colours blended onto frames."""
+"""Overlays: the colors of masks blended onto frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from bddseg.data.frames import Frame, encode_jpeg, encode_png_rgb, read_frame
-from bddseg.data.masks import Labels, read_mask
-from bddseg.data.png import is_plain_grey
-from bddseg.errors import BddsegError
-from bddseg.progress import Track, track_silently
-from bddseg.tasks import Task
-from bddseg.vis.captions import Line, write_box
-from bddseg.vis.colorize import get_palette, paint
-from bddseg.vis.kinds import PictureFormat
-from bddseg.vis.pairs import pair_frames
-from bddseg.vis.pictures import Outcome, Picture, draw_pictures
+from bddseg.data.image import encode_jpeg, encode_png_rgb, read_image
+from bddseg.data.label_set import LabelMapRef, open_label_set
+from bddseg.tasks.task import Task
+from bddseg.types import Image, LabelMap
+from bddseg.vis.batch import (
+    DEFAULT_OPTIONS,
+    DrawJob,
+    DrawOptions,
+    DrawResult,
+    draw_images,
+    match_frames,
+)
+from bddseg.vis.colorize import ColoredLabels, get_palette, paint, read_colored
+from bddseg.vis.text import Line, draw_text_box
 
-# Of outlines, as a share of the frame's height.
-_OUTLINE_SHARE = 1 / 240
+ImageFormat = Literal["jpg", "png"]
+
+# Thickness of contours, as a fraction of the frame's height.
+_CONTOUR_THICKNESS = 1 / 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class OverlayStyle:
     """How overlays are drawn.
 
     Attributes:
-        alpha: 0 shows the frame alone, 1 the colours alone.
-        contour: whether regions are outlined too, in their full colour.
-        legend: whether a box says what the colours mean.
+        alpha: Opacity of the colors, 0 to 1.
+        contour: Draw the contours of regions in full color.
+        legend: Draw a legend of the classes.
     """
 
     alpha: float = 0.5
@@ -40,186 +45,127 @@ class Style:
     legend: bool = False
 
 
-PLAIN = Style()
-
-
-@dataclass(frozen=True, slots=True)
-class ColoredLabels:
-    """A mask or a colormap.
-
-    Attributes:
-        labels: (H, W), uint8.
-        palette: RGB of each label, (256, 3), uint8; black ones stay untouched.
-    """
-
-    labels: Labels
-    palette: Frame
+DEFAULT_STYLE = OverlayStyle()
 
 
 def overlay_frames(
     frames: str,
-    masks: Path,
+    results: Path,
     out: Path,
     task: Task,
     *,
-    style: Style = PLAIN,
-    picture_format: PictureFormat = PictureFormat.JPG,
-    limit: int | None = None,
-    resume: bool = False,
-    workers: int = 1,
-    track: Track = track_silently,
-) -> Outcome:
-    """Write an overlay for each frame that has a mask, under the frame's name.
+    style: OverlayStyle = DEFAULT_STYLE,
+    image_format: ImageFormat = "jpg",
+    options: DrawOptions = DEFAULT_OPTIONS,
+) -> DrawResult:
+    """Write an overlay for each frame that has a mask, under the name of the frame.
 
     Args:
-        frames: an image, a folder, a glob or a list, as for inference.
-        masks: a folder of masks or colormaps; see `pair_frames`.
-        out: a folder.
-        task: whose colours masks get.
-        style: how they are drawn.
-        picture_format: of the files.
-        limit: only so many frames, the first ones.
-        resume: keep overlays that are no older than their frame and mask.
-        workers: number of threads.
-        track: shows progress.
+        frames: An image, a folder, a glob pattern or a list file.
+        results: A folder of masks or colormaps, or Scalabel JSON; see `open_label_set`.
+        out: A folder.
+        task: Task of the masks, which gives the colors.
+        style: How overlays are drawn.
+        image_format: Format of the overlays.
+        options: See `DrawOptions`.
 
     Raises:
-        BddsegError: no frames, no masks, or none that pair.
+        BddsegError: there are no frames or no masks, or no frame has a mask.
     """
-    pairs = pair_frames(frames, [masks], out)
-    encode = encode_jpeg if picture_format is PictureFormat.JPG else encode_png_rgb
+    frame_set = match_frames(frames, [open_label_set(results, task)], exclude=out)
+    encode = encode_jpeg if image_format == "jpg" else encode_png_rgb
 
-    def draw(frame: Path, mask: Path) -> tuple[bytes, str]:
-        picture, remark = draw_overlay(read_frame(frame), mask, task, style)
-        return encode(picture), remark
+    def draw(path: Path, ref: LabelMapRef) -> tuple[bytes, str]:
+        overlay, note = draw_overlay(read_image(path), ref, task, style)
+        return encode(overlay), note
 
-    pictures = [
-        Picture(
-            target=out / f"{frame.name}.{picture_format}",
-            sources=(frame.path, mask),
-            draw=partial(draw, frame.path, mask),
+    jobs = [
+        DrawJob(
+            target=out / f"{frame.name}.{image_format}",
+            inputs=(frame.path, ref.path),
+            draw=partial(draw, frame.path, ref),
         )
-        for frame, (mask,) in pairs.complete[:limit]
+        for frame, (ref,) in frame_set.matched[: options.limit]
     ]
-    return draw_pictures(
-        pictures,
-        "Drawing overlays",
-        unpaired=pairs.unpaired,
-        resume=resume,
-        workers=workers,
-        track=track,
-    )
+    return draw_images(jobs, "Drawing overlays", unpaired=frame_set.unpaired, options=options)
 
 
-def draw_overlay(frame: Frame, mask: Path, task: Task, style: Style) -> tuple[Frame, str]:
-    """Return a frame with a mask or colormap from a file, and a remark if that had to be scaled.
+def draw_overlay(
+    image: Image, ref: LabelMapRef, task: Task, style: OverlayStyle
+) -> tuple[Image, str]:
+    """Return the overlay of a mask or colormap, and a note if it had to be resized, else "".
 
     Raises:
-        BddsegError: the file cannot be read.
+        BddsegError: the mask cannot be read.
     """
-    colored = read_colored(mask, task)
-    picture = overlay_colored(frame, colored, style.alpha)
+    colored = read_colored(ref, task, (image.shape[0], image.shape[1]))
+    overlay = overlay_colored(image, colored, style.alpha)
     if style.contour:
-        _outline(picture, colored)
+        _draw_contours(overlay, colored)
     if style.legend:
-        write_box(picture, list_classes(task), bottom=True)
-    return picture, describe_scaling(mask, colored.labels, frame)
+        draw_text_box(overlay, list_legend(task), bottom=True)
+    return overlay, describe_resizing(ref, colored.labels, image)
 
 
-def overlay_labels(frame: Frame, labels: Labels, task: Task, alpha: float = 0.5) -> Frame:
-    """Return the frame with its labels' colours blended in; the background stays untouched.
-
-    Args:
-        frame: RGB, (H, W, 3), uint8.
-        labels: class ids, (h, w), uint8; of another size, they are scaled by nearest neighbour.
-        task: whose colours.
-        alpha: the colours' share, 0 to 1.
-    """
-    return overlay_colored(frame, ColoredLabels(labels, get_palette(task)), alpha)
-
-
-def overlay_colored(frame: Frame, colored: ColoredLabels, alpha: float) -> Frame:
-    """Return the frame with colours blended in; where they are black, it stays untouched.
+def overlay_labels(image: Image, labels: LabelMap, task: Task, alpha: float = 0.5) -> Image:
+    """Return the image with the colors of its labels blended in; the background does not change.
 
     Args:
-        frame: RGB, (H, W, 3), uint8.
-        colored: of any size; scaled by nearest neighbour.
-        alpha: the colours' share, 0 to 1.
+        image: RGB, (H, W, 3), uint8.
+        labels: Class ids, (h, w), uint8; resized by nearest neighbor if the size differs.
+        task: Task of the labels, which gives the colors.
+        alpha: Opacity of the colors, 0 to 1.
     """
-    labels = fit_labels(colored.labels, frame)
-    blended = cv2.addWeighted(frame, 1 - alpha, paint(labels, colored.palette), alpha, 0)
+    return overlay_colored(image, ColoredLabels(labels, get_palette(task)), alpha)
+
+
+def overlay_colored(image: Image, colored: ColoredLabels, alpha: float) -> Image:
+    """Return the image with colors blended in; pixels whose color is black do not change.
+
+    Args:
+        image: RGB, (H, W, 3), uint8.
+        colored: Labels of any size; resized by nearest neighbor.
+        alpha: Opacity of the colors, 0 to 1.
+    """
+    labels = resize_labels(colored.labels, image)
+    blended = cv2.addWeighted(image, 1 - alpha, paint(labels, colored.palette), alpha, 0)
     black = np.where(colored.palette.any(axis=1), 0, 255).astype(np.uint8)
-    return cv2.copyTo(frame, cv2.LUT(labels, black), blended).astype(np.uint8, copy=False)
+    return cv2.copyTo(image, cv2.LUT(labels, black), blended).astype(np.uint8, copy=False)
 
 
-def fit_labels(labels: Labels, frame: Frame) -> Labels:
-    """Return labels at a frame's size, scaled by nearest neighbour."""
-    height, width = frame.shape[:2]
+def resize_labels(labels: LabelMap, image: Image) -> LabelMap:
+    """Return labels at the size of an image, resized by nearest neighbor."""
+    height, width = image.shape[:2]
     if labels.shape == (height, width):
         return labels
-    scaled = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return scaled.astype(np.uint8, copy=False)
+    resized = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.astype(np.uint8, copy=False)
 
 
-def describe_scaling(mask: Path, labels: Labels, frame: Frame) -> str:
-    """Return a remark if labels have another size than their frame, else nothing."""
-    if labels.shape == frame.shape[:2]:
+def describe_resizing(ref: LabelMapRef, labels: LabelMap, image: Image) -> str:
+    """Return a note if labels and image differ in size, else ""."""
+    if labels.shape == image.shape[:2]:
         return ""
     return (
-        f"{mask} is {labels.shape[1]}x{labels.shape[0]} and its frame "
-        f"{frame.shape[1]}x{frame.shape[0]}"
+        f"{ref.origin} is {labels.shape[1]}x{labels.shape[0]}, "
+        f"its frame {image.shape[1]}x{image.shape[0]}"
     )
 
 
-def list_classes(task: Task) -> Sequence[Line]:
-    """Return the lines of a legend: the classes that have a colour."""
+def list_legend(task: Task) -> Sequence[Line]:
+    """Return the lines of a legend: the classes that are not black."""
     return [
         (color, name) for name, color in zip(task.classes, task.colors, strict=True) if any(color)
     ]
 
 
-def read_colored(path: Path, task: Task) -> ColoredLabels:
-    """Return a mask in its task's colours, or a colormap in its own.
-
-    Raises:
-        BddsegError: the file cannot be read, or has too many colours to be a colormap.
-    """
-    try:
-        data = path.read_bytes()
-        if is_plain_grey(data):
-            return ColoredLabels(read_mask(path), get_palette(task))
-        with Image.open(path) as image:
-            if image.mode == "L":
-                return ColoredLabels(np.asarray(image), get_palette(task))
-            if image.mode == "P":
-                colors = image.convert("P").getpalette("RGB") or []
-                palette = np.zeros(768, np.uint8)
-                palette[: len(colors)] = colors
-                return ColoredLabels(np.asarray(image), palette.reshape(256, 3))
-            return _index_colors(path, np.asarray(image.convert("RGB")))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BddsegError(f"{path} cannot be read as a mask: {error}.", "Make it again.") from error
-
-
-def _index_colors(path: Path, pixels: Frame) -> ColoredLabels:
-    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    found, labels = np.unique(codes, return_inverse=True)
-    if len(found) > 256:
-        raise BddsegError(
-            f"{path} has {len(found)} colours: it is no colormap.", "Give masks or colormaps."
-        )
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(found)] = (found[:, None] >> np.array([16, 8, 0], np.uint32)) & 255
-    return ColoredLabels(labels.reshape(codes.shape).astype(np.uint8), palette)
-
-
-def _outline(picture: Frame, colored: ColoredLabels) -> None:
-    """Draw each region's edge within the region, so that neighbours do not hide each other's."""
-    labels = fit_labels(colored.labels, picture)
-    thickness = max(1, round(picture.shape[0] * _OUTLINE_SHARE))
+def _draw_contours(image: Image, colored: ColoredLabels) -> None:
+    """Draw the edge of each region inside the region, so that neighbors do not overlap."""
+    labels = resize_labels(colored.labels, image)
+    thickness = max(1, round(image.shape[0] * _CONTOUR_THICKNESS))
     kernel = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
-    for number in np.unique(labels):
-        color = colored.palette[number]
+    for index in np.unique(labels):
+        color = colored.palette[index]
         if color.any():
-            region = (labels == number).astype(np.uint8)
-            picture[region > cv2.erode(region, kernel)] = color
+            region = (labels == index).astype(np.uint8)
+            image[region > cv2.erode(region, kernel)] = color

@@ -3,119 +3,131 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from bddseg.data.frames import Frame, read_frame
-from bddseg.data.masks import list_masks
-from bddseg.data.sources import is_video
-from bddseg.data.video import import_av, index_video, read_video_frames
+from bddseg.data.image import read_image
+from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
+from bddseg.data.sources.video import import_av, index_video, is_video, read_video_frames
 from bddseg.errors import BddsegError
-from bddseg.files import unwritable
-from bddseg.progress import Track, map_in_threads, track_silently
-from bddseg.tasks import Task
-from bddseg.vis.overlay import PLAIN, Style, draw_overlay
-from bddseg.vis.pairs import pair_frames
-from bddseg.vis.pictures import Outcome
+from bddseg.io.atomic import write_error
+from bddseg.progress import Track, map_in_threads
+from bddseg.tasks.task import Task
+from bddseg.types import Image
+from bddseg.vis.batch import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    DrawResult,
+    match_frames,
+    refuse_overwriting,
+)
+from bddseg.vis.overlay import DEFAULT_STYLE, OverlayStyle, draw_overlay
 
 _CODECS = ("libx264", "h264", "mpeg4")
-_DEFAULT_RATE = Fraction(30)
+_DEFAULT_FPS = Fraction(30)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shot:
-    """A frame that is to be shown, with its mask; one that is a file is read when it is drawn."""
+class _LabeledFrame:
+    """A frame and its label map. An image file is read when it is drawn."""
 
-    frame: Frame | Path
-    mask: Path
+    frame: Image | Path
+    labels: LabelMapRef
 
 
 @dataclass(frozen=True, slots=True)
-class _Footage:
-    """What is to be shown, how many shots that is, how fast, and frames that have no mask."""
+class _Clip:
+    """The frames to show.
 
-    shots: Iterable[_Shot | BddsegError]
-    number: int
-    rate: Fraction
+    Attributes:
+        frames: The frames, or errors in their stead.
+        length: Number of frames.
+        fps: Frames per second.
+        unpaired: Frames without a mask.
+    """
+
+    frames: Iterable[_LabeledFrame | BddsegError]
+    length: int
+    fps: Fraction
     unpaired: Sequence[Path] = ()
 
 
 def overlay_video(
     source: str,
-    masks: Path,
+    results: Path,
     out: Path,
     task: Task,
     *,
-    style: Style = PLAIN,
+    style: OverlayStyle = DEFAULT_STYLE,
     side_by_side: bool = False,
-    rate: Fraction | None = None,
-    workers: int = 1,
-    track: Track = track_silently,
-) -> Outcome:
-    """Write frames that have masks, with these blended in, as an MP4.
+    fps: Fraction | None = None,
+    options: DrawOptions = DEFAULT_OPTIONS,
+) -> DrawResult:
+    """Write the overlays of all frames that have a mask as an MP4.
 
     Args:
-        source: a video, whose masks are named by frame number as inference names them; or a folder,
-            a glob or a list of frames, shown in the order of their names.
-        masks: a folder of masks or colormaps.
-        out: the MP4 file.
-        task: whose colours masks get.
-        style: how they are drawn.
-        side_by_side: show the frame as it is on the left, the overlay on the right.
-        rate: frames a second; without, the video's own, divided by the step between the first two
-            masks, or 30.
-        workers: number of threads that draw.
-        track: shows progress.
+        source: A video, whose masks are named by frame number as `bddseg infer` names them; or an
+            image folder, a glob pattern or a list file, shown in the order of the names.
+        results: A folder of masks or colormaps, or Scalabel JSON; see `open_label_set`.
+        out: The MP4 file.
+        task: Task of the masks, which gives the colors.
+        style: How overlays are drawn.
+        side_by_side: Show the frame on the left and the overlay on the right.
+        fps: Frames per second. By default that of the video, divided by the step between the first
+            two masks, or 30.
+        options: See `DrawOptions`; `resume` has no effect.
 
     Raises:
-        BddsegError: PyAV is missing, the source cannot be read, nothing pairs, or the file cannot
-            be written.
+        BddsegError: PyAV is missing, the source cannot be read, no frame has a mask, or `out` is
+            not an MP4 file, is the source, or cannot be written.
     """
     if out.suffix.lower() != ".mp4":
-        raise BddsegError(f"{out} is no MP4 file.", "Say -o overlay.mp4, for example.")
-    remarks: list[str] = []
+        raise BddsegError(f"{out} is not an MP4 file.", "Use -o overlay.mp4.")
+    refuse_overwriting(out, [Path(source)])
+    open_clip = _open_video if is_video(source) else _open_images
+    clip = open_clip(source, open_label_set(results, task), options.limit)
+    notes: list[str] = []
     failures: list[BddsegError] = []
-    footage = _open_video(source, masks) if is_video(source) else _open_frames(source, masks)
     drawn = 0
 
-    def draw(shot: _Shot | BddsegError) -> tuple[Frame, str]:
-        if isinstance(shot, BddsegError):
-            raise shot
-        frame = read_frame(shot.frame) if isinstance(shot.frame, Path) else shot.frame
-        overlay, remark = draw_overlay(frame, shot.mask, task, style)
-        return (np.hstack([frame, overlay]) if side_by_side else overlay), remark
+    def draw(item: _LabeledFrame | BddsegError) -> tuple[Image, str]:
+        if isinstance(item, BddsegError):
+            raise item
+        image = read_image(item.frame) if isinstance(item.frame, Path) else item.frame
+        overlay, note = draw_overlay(image, item.labels, task, style)
+        return (np.hstack([image, overlay]) if side_by_side else overlay), note
 
-    def collect() -> Iterator[Frame]:
+    def collect() -> Iterator[Image]:
         nonlocal drawn
-        shots = _track(footage, track)
-        for result in map_in_threads(draw, shots, workers):
+        for result in map_in_threads(draw, _track(clip, options.track), options.num_threads):
             if isinstance(result, BddsegError):
                 failures.append(result)
                 continue
-            picture, remark = result
-            remarks.extend([remark] if remark else [])
+            image, note = result
+            notes.extend([note] if note else [])
             drawn += 1
-            yield picture
+            yield image
 
-    write_video(out, collect(), rate or footage.rate)
-    return Outcome(
+    write_video(out, collect(), fps or clip.fps)
+    return DrawResult(
         drawn=drawn,
-        remarks=tuple(remarks),
+        resized=tuple(notes),
         failures=tuple(failures),
-        unpaired=tuple(footage.unpaired),
+        unpaired=tuple(clip.unpaired),
     )
 
 
-def write_video(path: Path, frames: Iterable[Frame], rate: Fraction) -> None:
-    """Write frames as an MP4, H.264 where the build has it; whole or not at all.
+def write_video(path: Path, images: Iterable[Image], fps: Fraction) -> None:
+    """Write images as an MP4, in H.264 if PyAV has an encoder; the file is complete or absent.
 
-    A row or column is left out where height or width are odd, which H.264 does not take. Frames of
-    another size than the first one's are scaled to it.
+    H.264 needs an even height and width, so an odd row or column is cut off. Images are resized to
+    the size of the first.
 
     Raises:
-        BddsegError: PyAV is missing, there are no frames, or the file cannot be written.
+        BddsegError: PyAV is missing, there are no images, or the file cannot be written.
     """
     av = import_av()
     part = path.with_name(f".{path.stem}.part.mp4")
@@ -124,64 +136,66 @@ def write_video(path: Path, frames: Iterable[Frame], rate: Fraction) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     try:
         with av.open(str(part), "w") as container:
-            for frame in frames:
+            for image in images:
                 if stream is None:
-                    height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
-                    stream = container.add_stream(codec, rate=rate)
+                    shape = image.shape
+                    height, width = shape[0] // 2 * 2, shape[1] // 2 * 2
+                    stream = container.add_stream(codec, rate=fps)
                     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-                    shape = frame.shape
-                fitting = frame if frame.shape == shape else cv2.resize(frame, shape[1::-1])
-                cut = np.ascontiguousarray(fitting[:height, :width])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(cut, format="rgb24")))
+                resized = image if image.shape == shape else cv2.resize(image, shape[1::-1])
+                cropped = np.ascontiguousarray(resized[:height, :width])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(cropped, format="rgb24")))
             if stream is not None:
                 container.mux(stream.encode())
         if stream is None:
             raise BddsegError(
-                f"{path} would be empty: no frame could be drawn.", "Look at one of the frames."
+                f"{path} would be empty: no frame could be drawn.",
+                "Check that the frames and masks can be opened.",
             )
         part.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def _open_video(source: str, masks: Path) -> _Footage:
+def _open_video(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
     video = Path(source)
     index = index_video(video)
-    by_number = {int(path.stem): path for path in list_masks(masks) if path.stem.isdigit()}
-    numbers = sorted(number for number in by_number if number < len(index.times))
+    by_number = {
+        int(stem): ref
+        for name, ref in label_set.items()
+        if (stem := PurePosixPath(name).name).isdigit()
+    }
+    numbers = sorted(number for number in by_number if number < len(index.times))[:limit]
     if not numbers:
         raise BddsegError(
-            f"No mask in {masks} is named by the number of a frame of {video}.",
-            "Inference names masks of a video so: 000120.png.",
+            f"No mask in {label_set.source} is named after a frame number of {video}.",
+            "Masks of a video are named like 000120.png; `bddseg infer` writes them.",
         )
     step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
 
-    def read() -> Iterator[_Shot | BddsegError]:
-        for number, frame in read_video_frames(video, numbers):
-            if isinstance(frame, BddsegError):
-                yield frame
+    def read() -> Iterator[_LabeledFrame | BddsegError]:
+        for number, image in read_video_frames(video, numbers):
+            if isinstance(image, BddsegError):
+                yield image
             else:
-                yield _Shot(frame, by_number[number])
+                yield _LabeledFrame(image, by_number[number])
 
-    return _Footage(read(), len(numbers), index.rate / step)
-
-
-def _open_frames(source: str, masks: Path) -> _Footage:
-    pairs = pair_frames(source, [masks])
-    shots = [_Shot(ref.path, mask) for ref, (mask,) in pairs.complete]
-    return _Footage(shots, len(shots), _DEFAULT_RATE, pairs.unpaired)
+    return _Clip(read(), len(numbers), index.rate / step)
 
 
-def _track(footage: _Footage, track: Track) -> Iterator[_Shot | BddsegError]:
-    """Pass shots on and show how many have gone by, though they are not listed beforehand."""
-    shots = iter(footage.shots)
-    for _ in track(range(footage.number), "Drawing the video"):
-        shot = next(shots, None)
-        if shot is None:
-            return
-        yield shot
+def _open_images(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
+    frame_set = match_frames(source, [label_set])
+    frames = [_LabeledFrame(frame.path, ref) for frame, (ref,) in frame_set.matched[:limit]]
+    return _Clip(frames, len(frames), _DEFAULT_FPS, frame_set.unpaired)
+
+
+def _track(clip: _Clip, track: Track) -> Iterator[_LabeledFrame | BddsegError]:
+    """Yield the frames and show progress; frames of a video are not a sequence."""
+    frames = iter(clip.frames)
+    for _ in track(range(clip.length), "Drawing the video"):
+        yield from islice(frames, 1)
