@@ -1,0 +1,1 @@
+"""Running models: from an image to its label map, and runs over many images."""

@@ -1,0 +1,302 @@
+"""One worker's pipeline: reading, the network, and writing overlap; what waits is bounded.
+
+Reader threads claim work items, read frames and prepare them; the calling thread runs the network;
+writer threads encode and write. The queues between them have a fixed length, so memory does not
+grow with the number of frames, and the slowest stage sets the pace of all.
+"""
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bddseg.data.sources.source import FrameRef, Source
+from bddseg.errors import BddsegError
+from bddseg.inference.prediction import Prediction
+from bddseg.inference.predictor import Inputs, Predictor
+from bddseg.inference.writers.writer import RunWriters
+from bddseg.record import Failure
+from bddseg.types import Image
+
+_WAIT_S = 0.2
+_JOIN_TIMEOUT_S = 5.0
+# A GPU is at its best with large batches, but beyond this there is little to gain.
+_MAX_BATCH_SIZE = 16
+
+
+class Stopwatch:
+    """Seconds of wall time spent in each stage, in all threads together."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The sums so far, rounded to milliseconds."""
+        with self._lock:
+            return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time spent in the block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds[stage] += time.perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Where a pipeline gets its frames, and how it reports on them.
+
+    Attributes:
+        source: Reads frames.
+        claim: Returns the next work item, empty at the end; called by reader threads.
+        is_done: Returns whether a frame's results are there already.
+        report: Reports a frame without a result; called by any thread.
+    """
+
+    source: Source
+    claim: Callable[[], Sequence[FrameRef]]
+    is_done: Callable[[FrameRef], bool]
+    report: Callable[[Failure], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A frame that was read and prepared."""
+
+    ref: FrameRef
+    inputs: Inputs
+    image: Image | None
+
+
+class Pipeline:
+    """The stages of one worker.
+
+    Args:
+        predictor: Runs the network.
+        writers: Write the results.
+        work: Where frames come from.
+        batch_size: Maximum number of images that the network gets at a time; 0 measures it.
+        num_io_threads: Number of threads that read, and of threads that write.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        writers: RunWriters,
+        work: Work,
+        *,
+        batch_size: int,
+        num_io_threads: int,
+    ) -> None:
+        self.stopwatch = Stopwatch()
+        self.done = 0
+        self.skipped = 0
+        self.current = ""
+        self.last_progress = time.monotonic()
+        self._predictor = predictor
+        self._writers = writers
+        self._work = work
+        self._num_threads = num_io_threads
+        self._batch_size = batch_size or (1 if predictor.device.type == "cpu" else 0)
+        self._claim_lock = threading.Lock()
+        self._all_claimed = False
+        self._stopped = threading.Event()
+        self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(
+            max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
+        )
+        self._write_slots = threading.BoundedSemaphore(
+            2 * num_io_threads + max(self._batch_size, 1)
+        )
+        self._failure: BaseException | None = None
+        self._count_lock = threading.Lock()
+
+    def stop(self) -> None:
+        """End as soon as what is in progress is written."""
+        self._stopped.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
+    def run(self) -> None:
+        """Process work items until there are none left or `stop` is called.
+
+        Raises:
+            BddsegError: a result cannot be written.
+        """
+        readers = [
+            threading.Thread(target=self._read_all, name=f"reader-{number}", daemon=True)
+            for number in range(self._num_threads)
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            with ThreadPoolExecutor(self._num_threads, "writer") as pool:
+                for batch in self._collect_batches():
+                    self._process(batch, pool)
+                    if self._failure:
+                        break
+        finally:
+            self.stop()
+            for reader in readers:
+                reader.join(_JOIN_TIMEOUT_S)
+        if self._failure:
+            raise self._failure
+
+    def _read_all(self) -> None:
+        try:
+            while not self.is_stopped:
+                item = self._claim()
+                if not item:
+                    break
+                self._read(item)
+            self._put(None)
+        except BaseException as error:
+            self._put(error)
+
+    def _claim(self) -> Sequence[FrameRef]:
+        """Return the next work item; after the last one, an empty one, to every reader."""
+        with self._claim_lock:
+            if self._all_claimed:
+                return []
+            item = self._work.claim()
+            self._all_claimed = not item
+            return item
+
+    def _read(self, item: Sequence[FrameRef]) -> None:
+        todo = [ref for ref in item if not self._work.is_done(ref)]
+        with self._count_lock:
+            self.skipped += len(item) - len(todo)
+        frames = self._work.source.read(todo)
+        while todo and not self.is_stopped:
+            with self.stopwatch.time("read"):
+                ref, image = next(frames, (None, None))
+            if ref is None:
+                return
+            if isinstance(image, BddsegError):
+                self._fail(ref, str(image))
+            elif image is not None:
+                with self.stopwatch.time("preprocess"):
+                    inputs = self._predictor.prepare(image)
+                self._put(_Ready(ref, inputs, image if self._writers.needs_image else None))
+
+    def _put(self, item: _Ready | BaseException | None) -> None:
+        while True:
+            try:
+                self._ready.put(item, timeout=_WAIT_S)
+                return
+            except queue.Full:
+                if self.is_stopped:
+                    return
+
+    def _collect_batches(self) -> Iterator[list[_Ready]]:
+        """Yield frames of one shape, as many as the network gets, or fewer at the end."""
+        pending: defaultdict[object, list[_Ready]] = defaultdict(list)
+        reading = self._num_threads
+        while reading and not self.is_stopped:
+            try:
+                item = self._ready.get(timeout=_WAIT_S)
+            except queue.Empty:
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                reading -= 1
+                continue
+            group = pending[item.inputs.shape]
+            group.append(item)
+            size = max(self._batch_size, 1)
+            if len(group) >= size:
+                yield pending.pop(item.inputs.shape)
+            # Frames of many sizes must not pile up while each waits for others of its size.
+            elif sum(map(len, pending.values())) >= 2 * size:
+                yield pending.pop(max(pending, key=lambda shape: len(pending[shape])))
+        if not self.is_stopped:
+            yield from pending.values()
+
+    def _process(self, batch: list[_Ready], pool: ThreadPoolExecutor) -> None:
+        self.current = str(batch[0].ref)
+        try:
+            with self.stopwatch.time("network"):
+                logits, labels = self._predict(batch)
+        except Exception as error:
+            if not self._predictor.runtime.is_out_of_memory(error):
+                raise
+            cause = str(error)
+        else:
+            for number, item in enumerate(batch):
+                self._write_slots.acquire()
+                kept = logits[number] if self._writers.needs_logits else None
+                pool.submit(self._write, item, labels[number], kept)
+            return
+        # Outside of `except`, where the traceback would keep the failed activations.
+        self._process_in_parts(batch, pool, cause)
+
+    def _predict(self, batch: list[_Ready]) -> tuple[Tensor, Tensor]:
+        inputs = [item.inputs for item in batch]
+        if not self._batch_size:
+            self._batch_size = self._predictor.runtime.measure_batch_size(
+                lambda: self._infer(inputs[:1]), _MAX_BATCH_SIZE
+            )
+        return self._infer(inputs)
+
+    def _infer(self, inputs: Sequence[Inputs]) -> tuple[Tensor, Tensor]:
+        logits = self._predictor.compute_logits(inputs)
+        return logits, self._predictor.argmax(logits, inputs[0].size_hw)
+
+    def _process_in_parts(self, batch: list[_Ready], pool: ThreadPoolExecutor, cause: str) -> None:
+        """Run a batch that did not fit into memory in halves, and later ones no larger."""
+        if len(batch) == 1:
+            ref = batch[0].ref
+            self._fail(ref, f"{ref} does not fit into the device's memory: {cause}")
+            return
+        self._batch_size = len(batch) // 2
+        while batch:
+            # A part may shrink the batch size further.
+            part, batch = batch[: self._batch_size], batch[self._batch_size :]
+            self._process(part, pool)
+
+    def _write(self, item: _Ready, labels: Tensor, logits: Tensor | None) -> None:
+        try:
+            # The GPU is waited for here, not in the network's thread.
+            with self.stopwatch.time("download"):
+                prediction = Prediction(
+                    labels=labels.numpy(force=True),
+                    task=self._predictor.task,
+                    name=item.ref.name,
+                    image=item.image,
+                    raw_logits=logits,
+                    align_corners=self._predictor.runtime.align_corners,
+                )
+            with self.stopwatch.time("write"):
+                self._writers.write(item.ref, prediction)
+            # Counted in the same call: an interrupt can come between any two of the network's.
+            with self._count_lock:
+                self.done += 1
+            self._note_progress(item.ref)
+        except BaseException as error:
+            self._failure = error
+            self.stop()
+        finally:
+            self._write_slots.release()
+
+    def _fail(self, ref: FrameRef, error: str) -> None:
+        self._work.report(Failure(frame=str(ref), error=error))
+        self._note_progress(ref)
+
+    def _note_progress(self, ref: FrameRef) -> None:
+        self.last_progress = time.monotonic()
+        self.current = str(ref)

@@ -1,0 +1,43 @@
+"""From logits to class ids."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# Up to here, comparing maps is faster than torch's argmax on a CPU (benchmarks/bench_argmax.py).
+_FEW_CLASSES = 8
+
+
+def apply_class_map(logits: Tensor, class_map: Sequence[int]) -> Tensor:
+    """Return logits in the task's order of classes: (N, network's classes, h, w) -> (N, K, h, w).
+
+    Args:
+        logits: In the network's order.
+        class_map: For each class of the network, the class id of the task; where several stand for
+            one, the highest logit counts. Empty: the orders are the same.
+    """
+    if not class_map:
+        return logits
+    sources: list[list[int]] = [[] for _ in range(max(class_map) + 1)]
+    for source, target in enumerate(class_map):
+        sources[target].append(source)
+    if all(len(each) == 1 for each in sources):
+        return logits[:, [source for (source,) in sources]]
+    return torch.stack([logits[:, each].amax(dim=1) for each in sources], dim=1)
+
+
+def argmax(logits: Tensor) -> Tensor:
+    """Return the class ids (N, H, W), uint8, of the highest logits in (N, K, H, W).
+
+    The first of equals counts, as with `torch.argmax`, which is 20 times slower on a CPU: it goes
+    across the classes of one pixel after the other, where this compares whole maps.
+    """
+    if logits.device.type != "cpu" or logits.shape[1] > _FEW_CLASSES:
+        return logits.argmax(dim=1).to(torch.uint8)
+    best = logits[:, 0]
+    labels = torch.zeros_like(best, dtype=torch.uint8)
+    for number in range(1, logits.shape[1]):
+        labels.masked_fill_(logits[:, number] > best, number)
+        best = torch.maximum(best, logits[:, number])
+    return labels

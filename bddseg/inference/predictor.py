@@ -1,0 +1,326 @@
+"""A model ready to use: images in, predictions out."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Union, overload
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bddseg.data.image import read_image
+from bddseg.data.preprocess import get_input_size, preprocess
+from bddseg.data.sources.source import Selection, open_source
+from bddseg.errors import BddsegError
+from bddseg.inference.postprocess import apply_class_map, argmax
+from bddseg.inference.prediction import Prediction
+from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
+from bddseg.inference.sliding_window import compute_logits
+from bddseg.models.layers import get_size, resize
+from bddseg.specs import Entry, Precision, Preprocessing
+from bddseg.tasks.task import Task, get_task
+from bddseg.types import Image, SizeHW
+from bddseg.zoo.catalog import find_entry
+from bddseg.zoo.download import get_weights
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_log = logging.getLogger(__name__)
+
+# What a user may give as an image.
+ImageLike = Union[str, Path, Image, "PIL.Image.Image"]
+
+# Test-time augmentation as in the reference: these multiples of the test size, plain and flipped.
+_TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """An image on its way into the network.
+
+    Attributes:
+        tensors: The network's inputs, (3, h, w), float32: one, or with test-time augmentation one
+            for each scale. For a CUDA GPU it is one of (H, W, 3), uint8, in page-locked memory,
+            and the rest is done there.
+        size_hw: Size of the image.
+    """
+
+    tensors: tuple[Tensor, ...]
+    size_hw: SizeHW
+
+    @property
+    def shape(self) -> tuple[torch.Size, SizeHW]:
+        """What the images of one batch have in common."""
+        return self.tensors[0].shape, self.size_hw
+
+
+class Predictor:
+    """A model: an entry's network with its weights, on a device.
+
+    Calling it turns an image into a `Prediction`, and a list of images into a list. It keeps no
+    state between calls, and threads may share it. `prepare`, `compute_logits` and `argmax` are
+    the steps of that call.
+
+    Args:
+        entry: The model.
+        runtime: Executes its network.
+        task: Name of the task to predict, one of the entry's; without, its main task.
+        tta: Average over six scales and their mirror images.
+    """
+
+    def __init__(
+        self, entry: Entry, runtime: Runtime, *, task: str | None = None, tta: bool = False
+    ) -> None:
+        offered = (entry.task, *entry.extra_tasks)
+        if task is not None and task not in offered:
+            raise BddsegError(
+                f"{entry.name} does not predict the task '{task}'.", f"Tasks: {', '.join(offered)}."
+            )
+        self.entry = entry
+        self.task: Task = get_task(task or entry.task)
+        self.runtime = runtime
+        self.tta = tta
+        self._scales = _TTA_SCALES if tta else (1.0,)
+
+    def __repr__(self) -> str:
+        return (
+            f"Predictor({self.entry.short_name}: {self.entry.title}, task {self.task.name} "
+            f"({', '.join(self.classes)}), on {self.device})"
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, by id."""
+        return self.task.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return self.runtime.device
+
+    @overload
+    def __call__(self, image: ImageLike, *, bgr: bool = False) -> Prediction: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, image: Sequence[ImageLike], *, bgr: bool = False) -> list[Prediction]: ...
+
+    def __call__(
+        self, image: ImageLike | Sequence[ImageLike], *, bgr: bool = False
+    ) -> Prediction | list[Prediction]:
+        """Return the prediction for an image, or a list of them for a sequence of images.
+
+        Args:
+            image: A path, a PIL image, or an array, uint8: RGB (H, W, 3), RGBA (H, W, 4) or grey
+                (H, W). Several may differ in size.
+            bgr: Arrays of three channels are BGR, as OpenCV reads them.
+
+        Raises:
+            BddsegError: a file cannot be read, or an array is not of these shapes.
+        """
+        if isinstance(image, Sequence) and not isinstance(image, str):
+            return self._predict_all([to_image(each, bgr=bgr) for each in image])
+        return self._predict_all([to_image(image, bgr=bgr)])[0]
+
+    def stream(
+        self,
+        source: str | Path | Iterable[ImageLike],
+        *,
+        selection: Selection | None = None,
+        bgr: bool = False,
+    ) -> Iterator[Prediction]:
+        """Yield a prediction for each frame of a source, one at a time, in constant memory.
+
+        Args:
+            source: Anything that `bddseg infer` takes (an image, a folder, a glob pattern, a list
+                file, a video, a source of a plugin), or an iterable of images.
+            selection: Which frames of a file source.
+            bgr: Arrays of three channels are BGR.
+
+        Raises:
+            BddsegError: the source has no frames, or one cannot be read.
+        """
+        if not isinstance(source, str | Path):
+            for number, item in enumerate(source):
+                yield self._name(self(item, bgr=bgr), f"{number:06}")
+            return
+        opened = open_source(str(source), selection)
+        for ref in opened.items():
+            for _, image in opened.read([ref]):
+                if isinstance(image, BddsegError):
+                    raise image
+                yield self._name(self(image), ref.name)
+
+    def prepare(self, image: Image) -> Inputs:
+        """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
+        size_hw = (image.shape[0], image.shape[1])
+        if self.device.type == "cuda":
+            return Inputs((torch.from_numpy(np.ascontiguousarray(image)).pin_memory(),), size_hw)
+        spec = self.entry.preprocessing
+        arrays = (preprocess(image, spec, scale=scale) for scale in self._scales)
+        return Inputs(tuple(torch.from_numpy(array) for array in arrays), size_hw)
+
+    def compute_logits(self, batch: Sequence[Inputs]) -> Tensor:
+        """Return the logits (N, K, h, w), float32, on the device, of N images of one `shape`.
+
+        They are in the task's order of classes, at the size of the network's input. With test-time
+        augmentation they are log-probabilities at the images' own size.
+        """
+        with torch.inference_mode():
+            inputs = self._stack(batch)
+            if not self.tta:
+                return self._run(inputs[0])
+            return self._average(inputs, batch[0].size_hw)
+
+    def argmax(self, logits: Tensor, size_hw: SizeHW) -> Tensor:
+        """Return the class ids (N, H, W), uint8, on the device, at the images' own size.
+
+        As in the reference, logits are interpolated twice: to the size of the input, by
+        `compute_logits`, then to the image's.
+        """
+        with torch.inference_mode():
+            resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
+            return argmax(resized)
+
+    def _predict_all(self, images: Sequence[Image]) -> list[Prediction]:
+        by_shape: defaultdict[object, list[int]] = defaultdict(list)
+        for number, image in enumerate(images):
+            by_shape[image.shape].append(number)
+        predictions: dict[int, Prediction] = {}
+        for numbers in by_shape.values():
+            # A CPU gains nothing from larger batches; on a GPU the caller chooses how many.
+            size = 1 if self.device.type == "cpu" else len(numbers)
+            for start in range(0, len(numbers), size):
+                part = numbers[start : start + size]
+                batch = [self.prepare(images[number]) for number in part]
+                logits = self.compute_logits(batch)
+                labels = self.argmax(logits, batch[0].size_hw).numpy(force=True)
+                for number, each, label_map in zip(part, logits, labels, strict=True):
+                    predictions[number] = Prediction(
+                        labels=label_map,
+                        task=self.task,
+                        image=images[number],
+                        raw_logits=each,
+                        align_corners=self.runtime.align_corners,
+                    )
+        return [predictions[number] for number in range(len(images))]
+
+    def _name(self, prediction: Prediction, name: str) -> Prediction:
+        object.__setattr__(prediction, "name", name)
+        return prediction
+
+    def _stack(self, batch: Sequence[Inputs]) -> list[Tensor]:
+        """Return one batch (N, 3, h, w), float32, on the device, for each scale."""
+        if self.device.type != "cuda":
+            by_scale = zip(*(each.tensors for each in batch), strict=True)
+            return [torch.stack(tensors).to(self.device) for tensors in by_scale]
+        images = torch.stack([each.tensors[0].to(self.device, non_blocking=True) for each in batch])
+        spec = self.entry.preprocessing
+        return [preprocess_on_device(images, spec, scale=scale) for scale in self._scales]
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        outputs = compute_logits(self.runtime, inputs, self.entry.sliding_window)
+        if self.task.name not in outputs:
+            raise BddsegError(
+                f"The network of {self.entry.name} has no output '{self.task.name}', but "
+                f"{', '.join(outputs)}.",
+                "Correct task and extra_tasks in its entry.",
+            )
+        logits = outputs[self.task.name]
+        if self.task.name == self.entry.task:
+            logits = apply_class_map(logits, self.entry.class_map)
+        # In float32 whatever the network ran in: half precision has too few steps for argmax.
+        return logits.float()
+
+    def _average(self, inputs: Sequence[Tensor], size_hw: SizeHW) -> Tensor:
+        """Return log-probabilities (N, K, *size_hw), averaged over inputs and their mirrors."""
+        total = torch.zeros((), device=self.device)
+        for each in inputs:
+            for mirrored in (False, True):
+                logits = self._run(each.flip(3) if mirrored else each)
+                logits = resize(logits, size_hw, align_corners=self.runtime.align_corners)
+                scores = logits.softmax(dim=1)
+                total = total + (scores.flip(3) if mirrored else scores)
+        return (total / (2 * len(inputs))).log()
+
+
+def preprocess_on_device(images: Tensor, spec: Preprocessing, *, scale: float = 1.0) -> Tensor:
+    """Return images (N, H, W, 3), uint8, as inputs (N, 3, h, w), float32, as `preprocess` does."""
+    pixels = images.permute(0, 3, 1, 2).float()
+    size_hw = get_input_size(get_size(pixels), spec, scale=scale)
+    if get_size(pixels) != size_hw:
+        pixels = F.interpolate(pixels, size_hw, mode="bilinear", align_corners=False)
+        pixels = pixels.round() if spec.round_pixels else pixels
+    if spec.channel_order == "BGR":
+        pixels = pixels.flip(1)
+    mean, std = (
+        torch.tensor(values, device=images.device).view(3, 1, 1) for values in (spec.mean, spec.std)
+    )
+    return (pixels - mean) / std * spec.scale
+
+
+def to_image(image: ImageLike, *, bgr: bool = False) -> Image:
+    """Return an image as RGB, (H, W, 3), uint8, contiguous.
+
+    Raises:
+        BddsegError: a file cannot be read, or an array is not uint8 of (H, W), (H, W, 1), (H, W, 3)
+            or (H, W, 4).
+    """
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if not isinstance(image, np.ndarray):
+        convert = getattr(image, "convert", None)
+        if convert is None:
+            raise BddsegError(
+                f"An image cannot be a {type(image).__name__}.",
+                "Give a path, a PIL image or an array of uint8.",
+            )
+        return np.asarray(convert("RGB"), np.uint8)
+    array = image[..., None] if image.ndim == 2 else image
+    is_image = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.dtype == np.uint8
+    if not is_image or array.size == 0:
+        raise BddsegError(
+            f"An image is an array of (H, W, 3) or (H, W), uint8; this one is {image.shape}, "
+            f"{image.dtype}.",
+            "Scale floats of 0 to 1 by 255, and use .astype(numpy.uint8).",
+        )
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    channels = array[..., :3]
+    return np.ascontiguousarray(channels[..., ::-1] if bgr else channels)
+
+
+def load_model(
+    model: str | Entry,
+    *,
+    weights: str | Path | None = None,
+    task: str | None = None,
+    runtime: str = "torch",
+    device: str = "auto",
+    precision: Precision = "fp32",
+    tta: bool = False,
+) -> Predictor:
+    """Return a model ready to use.
+
+    Args:
+        model: A model's name, the path of an entry's TOML file, or an entry.
+        weights: A checkpoint file; without, the entry's own, downloaded if necessary.
+        task: Which of the model's tasks to predict; without, the main one.
+        runtime: Name of the runtime that executes the network.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: What the network computes in; "fp16" and "bf16" use torch's autocast.
+        tta: Average over six scales and their mirror images: slower, and a little better.
+
+    Raises:
+        BddsegError: no such model, weights or device, or weights that do not fit.
+    """
+    entry = find_entry(model) if isinstance(model, str) else model
+    executor = RUNTIMES.load(runtime)
+    path = Path(weights) if weights else get_weights(entry)
+    loaded = executor.load(entry, path, device=device, precision=precision)
+    _log.info("%s on %s with %s", entry.name, loaded.device, path)
+    return Predictor(entry, loaded, task=task, tta=tta)

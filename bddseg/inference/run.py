@@ -1,0 +1,243 @@
+"""Runs: one model over one source, into one folder."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bddseg.data.sources.source import Selection
+from bddseg.errors import BddsegError
+from bddseg.progress import Progress, SilentProgress
+from bddseg.record import RunRecord
+from bddseg.specs import Entry, Precision
+from bddseg.zoo.catalog import find_entry
+from bddseg.zoo.download import get_weights
+
+_VERSIONED = ("bddseg", "torch", "numpy", "opencv-python-headless", "pillow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a network is run.
+
+    Attributes:
+        runtime: Name of the runtime.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps". With several workers, "cuda" gives each
+            the GPU of its local rank.
+        precision: What the network computes in.
+        tta: Average over six scales and their mirror images.
+        batch_size: Images of one size that the network gets at a time; 0 means 1 on a CPU, and what
+            fits on a GPU.
+        task: Which of the model's tasks is predicted; None means the main one.
+    """
+
+    runtime: str = "torch"
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tta: bool = False
+    batch_size: int = 0
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """The processes of a run.
+
+    Attributes:
+        num_workers: Processes on this machine.
+        num_nodes: Machines.
+        node_rank: Rank of this machine; workers meet on the one of rank 0.
+        endpoint: HOST:PORT where workers of several machines meet.
+        max_restarts: How often workers that died are restarted.
+        stall_timeout_s: Seconds without a heartbeat after which a worker counts as dead.
+    """
+
+    num_workers: int = 1
+    num_nodes: int = 1
+    node_rank: int = 0
+    endpoint: str = ""
+    max_restarts: int = 3
+    stall_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What a run is asked to do.
+
+    Attributes:
+        entry: The model.
+        weights: Its checkpoint file.
+        source: Where frames come from; see `bddseg.data.sources`.
+        selection: Which frames of the source.
+        execution: How the network is run.
+        out: The folder of the results and the run record.
+        formats: Names of the writers.
+        overwrite: Replace the results of another run; otherwise they are an error.
+        launch: Processes and machines.
+    """
+
+    entry: Entry
+    weights: Path
+    source: str
+    selection: Selection = field(default_factory=Selection)
+    execution: Execution = field(default_factory=Execution)
+    out: Path
+    formats: tuple[str, ...] = ("mask",)
+    overwrite: bool = False
+    launch: Launch = field(default_factory=Launch)
+
+    @property
+    def task(self) -> str:
+        """Name of the task that is predicted."""
+        return self.execution.task or self.entry.task
+
+    @property
+    def num_workers(self) -> int:
+        """Number of processes on all machines."""
+        return self.launch.num_workers * self.launch.num_nodes
+
+
+def infer(
+    model: str | Entry,
+    source: str | Path,
+    out: str | Path,
+    *,
+    weights: str | Path | None = None,
+    formats: Sequence[str] = ("mask",),
+    limit: int | None = None,
+    overwrite: bool = False,
+    num_workers: int = 1,
+    runtime: str = "torch",
+    device: str = "auto",
+    precision: Precision = "fp32",
+    tta: bool = False,
+    batch_size: int = 0,
+    progress: Progress | None = None,
+) -> RunRecord | None:
+    """Write results for each frame of a source: `bddseg infer` as a function.
+
+    Args:
+        model: A model's name, the path of an entry's TOML file, or an entry.
+        source: An image, a folder, a glob pattern, a text file of paths, a video, or a source of a
+            plugin.
+        out: Folder for the results: `out/run.json`, `out/masks/...`
+        weights: A checkpoint file; without, the entry's own, downloaded if necessary.
+        formats: Names of writers: "mask", "colormap", "overlay", "rle", "probability", "logits",
+            "video", or a plugin's.
+        limit: Only the first N frames.
+        overwrite: Replace the results of another run in that folder.
+        num_workers: Number of processes; on GPUs, one for each.
+        runtime: What executes the network.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "fp32", "fp16" or "bf16".
+        tta: Average over six scales and their mirror images.
+        batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
+        progress: Shows progress.
+
+    Returns:
+        The run record; None in workers that torchrun or Slurm started, except the first.
+
+    Raises:
+        BddsegError: the run cannot be done. Frames that fail are in the record.
+    """
+    entry = find_entry(model) if isinstance(model, str) else model
+    spec = RunSpec(
+        entry=entry,
+        weights=Path(weights) if weights else get_weights(entry),
+        source=str(source),
+        selection=Selection(limit=limit),
+        execution=Execution(
+            runtime=runtime, device=device, precision=precision, tta=tta, batch_size=batch_size
+        ),
+        out=Path(out),
+        formats=tuple(formats),
+        overwrite=overwrite,
+        launch=Launch(num_workers=num_workers),
+    )
+    return run(spec, progress)
+
+
+def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
+    """Do a run and return its record.
+
+    A process that torchrun or Slurm started is one of their workers; all but the first return None,
+    and so does every machine but the first.
+
+    Raises:
+        BddsegError: the run cannot be done, or workers died too often.
+        KeyboardInterrupt: it was interrupted.
+    """
+    from bddseg.inference.distributed.launch import launch
+    from bddseg.inference.distributed.rank import RankInfo, read_rank_info
+
+    progress = progress or SilentProgress()
+    rank = read_rank_info(os.environ)
+    if rank is None and spec.num_workers > 1:
+        # The workers import torch; this process need not.
+        return launch(spec, progress)
+    from bddseg.inference.distributed.connect import connect_local, connect_to_master
+    from bddseg.inference.distributed.worker import run_worker
+
+    if rank is None:
+        return run_worker(spec, RankInfo(), connect_local(), progress)
+    store = connect_to_master(os.environ, rank, spec.launch.stall_timeout_s)
+    return run_worker(spec, rank, store, progress)
+
+
+def encode_spec(spec: RunSpec) -> bytes:
+    """Return a run spec as JSON, for another process."""
+    return msgspec.json.encode(spec, enc_hook=str)
+
+
+def decode_spec(data: bytes) -> RunSpec:
+    """Return the run spec that `encode_spec` was given."""
+    return msgspec.json.decode(data, type=RunSpec, dec_hook=lambda kind, value: kind(value))
+
+
+def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
+    """Return what the results of a run depend on: it is resumed only where this is the same."""
+    entry = msgspec.to_builtins(spec.entry)
+    keys = ("architecture", "options", "class_map", "preprocessing", "sliding_window")
+    execution = spec.execution
+    identity = {
+        "model": spec.entry.name,
+        "task": spec.task,
+        "weights_sha256": weights_sha256,
+        "source": str(Path(spec.source).absolute()),
+        "runtime": execution.runtime,
+        "precision": execution.precision,
+        "tta": execution.tta,
+        "network": {key: entry[key] for key in keys},
+    }
+    # As JSON gives it back.
+    compared: dict[str, Any] = json.loads(json.dumps(identity))
+    return compared
+
+
+def describe_weights(path: Path) -> dict[str, str | int]:
+    """Return path, size in bytes and SHA-256 of a checkpoint file.
+
+    Raises:
+        BddsegError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BddsegError(
+            f"The weights file {path} cannot be read: {error.strerror}.",
+            "Check the path after --weights.",
+        ) from error
+    return {"path": str(path.resolve()), "size_bytes": path.stat().st_size, "sha256": digest}
+
+
+def list_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that masks depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _VERSIONED}

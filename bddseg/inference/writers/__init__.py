@@ -1,0 +1,1 @@
+"""Writers: the formats of a run's results, one a file."""

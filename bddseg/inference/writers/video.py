@@ -1,0 +1,39 @@
+"""The overlays of a video or a folder of frames as one video. Needs PyAV, the extra `video`."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from bddseg.data.sources.source import FrameRef
+from bddseg.data.sources.video import import_av
+from bddseg.inference.prediction import Prediction
+from bddseg.inference.writers.mask import MaskWriter
+from bddseg.tasks.task import Task
+from bddseg.vis.video import overlay_video
+
+
+class VideoWriter:
+    """Writes `OUT/videos/SOURCE.mp4` from the masks, when all frames are done."""
+
+    needs_image: ClassVar[bool] = False
+    needs_logits: ClassVar[bool] = False
+    requires: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def __init__(self, out: Path, task: Task, source: str) -> None:
+        # Checked before the work, not after it.
+        import_av()
+        self._out = out
+        self._task = task
+        self._source = source
+
+    def get_path(self, name: str) -> Path | None:
+        """Return None: frames have no file of their own."""
+        del name
+        return None
+
+    def write(self, item: FrameRef, prediction: Prediction) -> None:
+        """Do nothing: the video is made of the masks."""
+
+    def close(self) -> None:
+        """Draw the video."""
+        path = self._out / "videos" / f"{Path(self._source).stem}.mp4"
+        overlay_video(self._source, self._out / MaskWriter.folder, path, self._task)
