@@ -1,14 +1,23 @@
-"""The published files of a model: which there are, and where they lie in a cache or a mirror."""
+"""The published files of a model, and their paths in a cache or on a mirror."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from bddseg.specs import Entry
 from bddseg.zoo.catalog import list_entries
-from bddseg.zoo.entry import Entry
-from bddseg.zoo.kinds import What
+
+
+class AssetKind(StrEnum):
+    """The kind of a published file."""
+
+    WEIGHTS = "weights"
+    SCORES = "scores"
+    PREDS = "preds"
+    VISUALS = "visuals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,18 +25,18 @@ class Asset:
     """One published file.
 
     Attributes:
-        model: name of the entry.
-        what: its kind.
-        path: its place below the cache folder and below a mirror, such as "drivable/models/x.pth".
-        urls: the addresses that the entry names, the best one first.
-        md5: known from the entry, as 32 hex digits.
-        sha256: likewise, 64 hex digits.
-        md5_url: where its MD5 is published.
-        in_catalog: whether a catalog has it. Mirrors know nothing of a user's own model.
+        model: Name of the entry.
+        kind: Kind of file.
+        path: Path below the cache folder and below a mirror, such as "drivable/models/x.pth".
+        urls: URLs in the entry, the preferred one first.
+        md5: MD5 in the entry, 32 hex digits.
+        sha256: SHA-256 in the entry, 64 hex digits.
+        md5_url: URL of the published MD5.
+        in_catalog: Whether the entry is from a catalog; mirrors do not have other files.
     """
 
     model: str
-    what: What
+    kind: AssetKind
     path: PurePosixPath
     urls: Sequence[str]
     md5: str | None = None
@@ -36,37 +45,37 @@ class Asset:
     in_catalog: bool = True
 
 
-def list_assets(entry: Entry, what: What = What.WEIGHTS) -> list[Asset]:
-    """Return the published files of that kind; none if the entry names no address of one."""
-    if what is What.WEIGHTS:
+def list_assets(entry: Entry, kind: AssetKind = AssetKind.WEIGHTS) -> list[Asset]:
+    """Return the published files of one kind; none if the entry has no URL for it."""
+    if kind is AssetKind.WEIGHTS:
         return [get_weights_asset(entry)] if entry.weights.urls else []
     links = entry.links
-    places = {
-        What.SCORES: {"scores-val": links.scores_val, "scores-test": links.scores_test},
-        What.PREDS: {"preds": links.preds},
-        What.VISUALS: {"visuals": links.visuals},
+    urls_by_folder = {
+        AssetKind.SCORES: {"scores-val": links.scores_val, "scores-test": links.scores_test},
+        AssetKind.PREDS: {"preds": links.preds},
+        AssetKind.VISUALS: {"visuals": links.visuals},
     }
     return [
         Asset(
             model=entry.name,
-            what=what,
-            path=_place(entry, folder, PurePosixPath(urlsplit(url).path).suffix),
+            kind=kind,
+            path=_make_path(entry, folder, PurePosixPath(urlsplit(url).path).suffix),
             urls=(url,),
             in_catalog=_is_in_catalog(entry),
         )
-        for folder, url in places[what].items()
+        for folder, url in urls_by_folder[kind].items()
         if url
     ]
 
 
 def get_weights_asset(entry: Entry) -> Asset:
-    """Return the entry's checkpoint as published."""
+    """Return the published checkpoint of an entry."""
     weights = entry.weights
-    safe = any(urlsplit(url).path.endswith(".safetensors") for url in weights.urls)
+    is_safetensors = any(urlsplit(url).path.endswith(".safetensors") for url in weights.urls)
     return Asset(
         model=entry.name,
-        what=What.WEIGHTS,
-        path=_place(entry, "models", ".safetensors" if safe else ".pth"),
+        kind=AssetKind.WEIGHTS,
+        path=_make_path(entry, "models", ".safetensors" if is_safetensors else ".pth"),
         urls=weights.urls,
         md5=weights.md5,
         sha256=weights.sha256,
@@ -75,11 +84,11 @@ def get_weights_asset(entry: Entry) -> Asset:
     )
 
 
-def _place(entry: Entry, folder: str, suffix: str) -> PurePosixPath:
-    """Return the path that the zoo's own host gave such a file: TASK/FOLDER/NAME.SUFFIX.
+def _make_path(entry: Entry, folder: str, suffix: str) -> PurePosixPath:
+    """Return the path that the file has on the zoo's host: TASK/FOLDER/NAME.SUFFIX.
 
-    A user's own model often starts as a copy of a published one, name and all. The addresses it
-    names are part of its path, so that one never passes for the other.
+    The path of a user's own entry contains a digest of its URLs and checksums: such an entry often
+    starts as a copy of a published one, with the same name, and the two files must not be mixed up.
     """
     if _is_in_catalog(entry):
         return PurePosixPath(entry.task, folder, entry.name + suffix)

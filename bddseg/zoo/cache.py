@@ -1,8 +1,8 @@
-"""The files that are kept on this machine, and what is known of each.
+"""The cache: published files on this machine, each with a receipt.
 
-The cache is laid out like the zoo's host: `drivable/models/NAME.pth`, with `NAME.md5` beside it.
-Served over HTTP it is a mirror, and copied to another machine a source for `--from`. What a file is
-and where it came from stands beside it in `NAME.pth.receipt.json`.
+The cache has the layout of the zoo's host: `drivable/models/NAME.pth`, and `NAME.md5` in the same
+folder. Served over HTTP it is a mirror, and copied to another machine it can be used with `--from`.
+The receipt, `NAME.pth.receipt.json`, says where a file came from and what its checksums were.
 """
 
 import os
@@ -15,33 +15,33 @@ import msgspec
 from platformdirs import user_cache_path
 
 from bddseg.errors import BddsegError
-from bddseg.files import list_files, write_atomically
-from bddseg.zoo.assets import Asset, get_weights_asset, list_assets
+from bddseg.io.atomic import write_atomically
+from bddseg.io.walk import list_files
+from bddseg.specs import Entry
+from bddseg.zoo.assets import Asset, AssetKind, get_weights_asset, list_assets
 from bddseg.zoo.checksums import hash_file
-from bddseg.zoo.entry import Entry
-from bddseg.zoo.kinds import What
 
 _RECEIPT = ".receipt.json"
 _PART = ".part"
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a cached file.
+    """Where a cached file came from.
 
     Attributes:
-        model: name of the entry.
-        what: kind of file.
-        source: the address or path it came from.
-        date: when, UTC, ISO 8601.
-        size_bytes: its size.
-        md5: its checksum.
-        sha256: likewise.
-        checked_against: where the checksum that it was found to have was published; empty if there
-            was none.
+        model: Name of the entry.
+        kind: Kind of file.
+        source: URL or path that it was downloaded or copied from.
+        date: Date of the download, UTC, ISO 8601.
+        size_bytes: Size of the file.
+        md5: MD5 of the file.
+        sha256: SHA-256 of the file.
+        checked_against: Where the checksum was published that the file was checked against; empty
+            if there was none.
     """
 
     model: str
-    what: What
+    kind: str
     source: str
     date: str
     size_bytes: int
@@ -50,8 +50,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     checked_against: str = ""
 
 
-class State(StrEnum):
-    """What re-hashing says of a cached file."""
+class FileState(StrEnum):
+    """The result of verifying a cached file."""
 
     GOOD = "good"
     BAD = "bad"
@@ -59,113 +59,120 @@ class State(StrEnum):
 
 
 def get_cache_folder() -> Path:
-    """Return the folder of all cached files: $BDDSEG_HOME, or the user's cache folder."""
+    """Return the cache folder: $BDDSEG_HOME, or the user's cache folder."""
     home = os.environ.get("BDDSEG_HOME")
     return Path(home).expanduser() if home else user_cache_path("bddseg")
 
 
 def get_cached_path(asset: Asset) -> Path:
-    """Return where a published file is, or would be, on this machine.
+    """Return the path of a published file in the cache, whether it is there or not.
 
     Raises:
-        BddsegError: the entry's names would lead out of the cache folder.
+        BddsegError: the path would be outside the cache folder.
     """
     folder = get_cache_folder()
     if ".." in asset.path.parts or asset.path.is_absolute():
         raise BddsegError(
-            f"The file {asset.path} of {asset.model} would leave the cache folder {folder}.",
-            "Correct name and task in the model's entry.",
+            f"The file {asset.path} of {asset.model} would be outside the cache folder {folder}.",
+            "Correct the name and the task in the model's entry.",
         )
     return folder / asset.path
 
 
 def get_weights_path(entry: Entry) -> Path:
-    """Return where the entry's weights are, or would be, on this machine."""
+    """Return the path of an entry's weights on this machine, whether they are there or not."""
     if entry.weights.file is not None:
         return Path(entry.weights.file)
     return get_cached_path(get_weights_asset(entry))
 
 
 def list_cached(entries: Iterable[Entry] | None = None) -> list[Path]:
-    """Return the cached files, of these models or of all."""
+    """Return the cached files of these models, or of all."""
     return [path for path in _list_paths(entries) if path.is_file()]
 
 
 def list_parts(entries: Iterable[Entry] | None = None) -> list[Path]:
-    """Return the parts of downloads that are not whole yet, of these models or of all."""
+    """Return the files of unfinished downloads of these models, or of all."""
     parts = (get_part_paths(path)[0] for path in _list_paths(entries))
     return [part for part in parts if part.is_file()]
 
 
 def _list_paths(entries: Iterable[Entry] | None) -> list[Path]:
-    """Return the paths of all files of these models, or of what is or was being cached."""
+    """Return the paths of all files of these models, or of all cached and unfinished files."""
     if entries is not None:
-        assets = [asset for entry in entries for what in What for asset in list_assets(entry, what)]
+        assets = [
+            asset for entry in entries for kind in AssetKind for asset in list_assets(entry, kind)
+        ]
         return [get_cached_path(asset) for asset in assets]
     folder = get_cache_folder()
-    whole = list_files(folder, _is_asset) if folder.is_dir() else []
-    begun = (part.with_name(part.name[1 : -len(_PART)]) for part in folder.rglob(f".*{_PART}"))
-    return sorted({*whole, *begun})
+    complete = list_files(folder, _is_asset) if folder.is_dir() else []
+    unfinished = (part.with_name(part.name[1 : -len(_PART)]) for part in folder.rglob(f".*{_PART}"))
+    return sorted({*complete, *unfinished})
 
 
-def verify_file(path: Path) -> tuple[State, str]:
-    """Hash a cached file and return what is to be thought of it, and why.
+def verify_file(path: Path) -> tuple[FileState, str]:
+    """Hash a cached file; return its state and the reason.
 
     Raises:
         BddsegError: it cannot be read.
     """
     receipt = read_receipt(path)
     if receipt is None:
-        return State.UNVERIFIED, "nothing is known of where it came from"
+        return FileState.UNVERIFIED, "it has no receipt, so its source is unknown"
     try:
         found = hash_file(path)
     except OSError as error:
         raise BddsegError(f"Cannot read {path}: {error.strerror}.", "Check permissions.") from error
     if found.sha256 != receipt.sha256:
-        return State.BAD, f"SHA-256 is {found.sha256}, was {receipt.sha256} when it was fetched"
+        return (
+            FileState.BAD,
+            f"SHA-256 is {found.sha256}, and was {receipt.sha256} when it was downloaded",
+        )
     if not receipt.checked_against:
-        return State.UNVERIFIED, "as it was fetched, but no checksum was published for it"
-    return State.GOOD, f"MD5 {found.md5}, as published ({receipt.checked_against})"
+        return FileState.UNVERIFIED, "unchanged since its download; no checksum was published"
+    return FileState.GOOD, f"MD5 {found.md5}, as published ({receipt.checked_against})"
 
 
 def read_receipt(path: Path) -> Receipt | None:
-    """Return what is known of a cached file; None if nothing, or nothing legible."""
+    """Return the receipt of a cached file; None if there is none or it cannot be parsed."""
     try:
-        return msgspec.json.decode(_beside(path).read_bytes(), type=Receipt)
+        return msgspec.json.decode(_get_receipt_path(path).read_bytes(), type=Receipt)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def keep_file(path: Path, part: Path, receipt: Receipt) -> None:
-    """Give a fetched file its name in the cache, and write down what is known of it.
+def store_file(path: Path, part: Path, receipt: Receipt) -> None:
+    """Move a downloaded file to its path in the cache, and write its receipt.
 
-    The old receipt goes first: a crash between two steps leaves a file that counts as unverified,
-    never one that counts as something it is not.
+    The old receipt is deleted first: after a crash between two steps, the file counts as
+    unverified, and never has the receipt of another file.
     """
-    for stale in (_beside(path), path.with_suffix(".md5")):
+    for stale in (_get_receipt_path(path), path.with_suffix(".md5")):
         stale.unlink(missing_ok=True)
     part.replace(path)
     if receipt.checked_against:
         line = f"{receipt.md5}  {path.name}\n"
         write_atomically(path.with_suffix(".md5"), line.encode())
-    write_atomically(_beside(path), msgspec.json.format(msgspec.json.encode(receipt)) + b"\n")
+    content = msgspec.json.format(msgspec.json.encode(receipt)) + b"\n"
+    write_atomically(_get_receipt_path(path), content)
 
 
 def remove_files(entries: Iterable[Entry] | None = None) -> None:
-    """Remove the cached files of these models or of all, with all that belongs to them."""
+    """Remove the cached and unfinished files of these models or of all, with their receipts."""
     for path in _list_paths(entries):
-        for each in (path, _beside(path), path.with_suffix(".md5"), *get_part_paths(path)):
+        md5_path = path.with_suffix(".md5")
+        for each in (path, _get_receipt_path(path), md5_path, *get_part_paths(path)):
             each.unlink(missing_ok=True)
 
 
 def get_part_paths(path: Path) -> tuple[Path, Path]:
-    """Return the paths of a download that is not whole yet, and of what is known of it."""
+    """Return the paths of an unfinished download and of the JSON that describes it."""
     part = path.with_name(f".{path.name}{_PART}")
     return part, part.with_name(f"{part.name}.json")
 
 
 def check_space(folder: Path, needed_bytes: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Check that a disk has enough free space.
 
     Raises:
         BddsegError: there is less free space than `needed_bytes`.
@@ -174,11 +181,11 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     if needed_bytes > free:
         raise BddsegError(
             f"{folder} has {free / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are needed.",
-            "Free some space (`bddseg zoo remove`), or set BDDSEG_HOME to a folder that has it.",
+            "Free some space (`bddseg zoo remove`), or set BDDSEG_HOME to a larger disk.",
         )
 
 
-def _beside(path: Path) -> Path:
+def _get_receipt_path(path: Path) -> Path:
     return path.with_name(path.name + _RECEIPT)
 
 

@@ -1,41 +1,43 @@
-"""Catalogs: the entries that we and plugins bring, and finding one by name."""
+"""Catalogs: the entries of the package and of plugins, and finding one by name."""
 
+import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 from bddseg.registry import Registry
-from bddseg.zoo.entry import Entry, parse_entry, read_entry, read_toml
+from bddseg.specs import Entry, Option
 
 
 def _check(candidate: Any) -> None:
     if not isinstance(candidate, str | Path):
-        raise TypeError(f"a path was expected, and it is a {type(candidate).__name__}")
+        raise TypeError(f"expected the path of a TOML file, got {type(candidate).__name__}")
 
 
-# A catalog is the path of a TOML file.
 CATALOGS: Registry[str | Path] = Registry("bddseg.catalogs", "catalog", check=_check)
 
 
 def read_catalog(path: Path) -> list[Entry]:
     """Return the entries of a catalog file.
 
-    The file holds `[[entry]]` tables. What entries share stands once, in a `[base.NAME]` table,
-    which an entry or another base takes over with `extends = "NAME"` and refines: tables merge,
-    anything else is replaced. `{name}` in a string stands for the entry's name.
+    The file has `[[entry]]` tables. An entry or a `[base.NAME]` table inherits from another base
+    with `extends = "NAME"`: tables are merged, and other values are replaced. `{name}` in a string
+    is replaced by the entry's name.
 
     Raises:
-        BddsegError: the file or one of its entries is wrong; it names the file and the key.
+        BddsegError: the file or one of its entries is invalid; the message names file and key.
     """
     document = read_toml(path)
     bases = document.pop("base", {})
     tables = document.pop("entry", [])
     if document:
         raise BddsegError(
-            f"{path}: unknown key '{next(iter(document))}'; a catalog holds [base.NAME] and "
+            f"{path}: unknown key '{next(iter(document))}'; a catalog has [base.NAME] and "
             "[[entry]] tables.",
             "Correct that key.",
         )
@@ -45,8 +47,8 @@ def read_catalog(path: Path) -> list[Entry]:
 def _complete_entry(table: Mapping[str, Any], bases: Mapping[str, Any], path: Path) -> Entry:
     name = str(table.get("name", "an entry without a name"))
     origin = f"{path}, entry {name}"
-    whole = _extend(table, bases, origin, ())
-    return parse_entry(_fill_name(whole, name), origin, path.parent)
+    merged = _extend(table, bases, origin, ())
+    return parse_entry(_fill_name(merged, name), origin, path.parent)
 
 
 def _extend(
@@ -82,16 +84,16 @@ def _fill_name(value: Any, name: str) -> Any:
 
 @cache
 def list_entries() -> tuple[Entry, ...]:
-    """Return the entries of all catalogs, ours first, each in its catalog's order.
+    """Return the entries of all catalogs: built-in ones first, each in the order of its catalog.
 
-    A catalog that does not load costs a warning, and so does a name that is taken already.
+    A catalog that does not load and an entry with a used name are ignored, with a warning.
     """
     entries: dict[str, Entry] = {}
     for package, entry in _read_catalogs():
         if entry.name in entries:
             warnings.warn(
-                f"Package {package} has an entry '{entry.name}', which another catalog has too; "
-                "it is passed over.",
+                f"The entry '{entry.name}' of package {package} is ignored: another catalog has "
+                "an entry of that name.",
                 BddsegWarning,
                 stacklevel=2,
             )
@@ -105,20 +107,36 @@ def _read_catalogs() -> Iterator[tuple[str, Entry]]:
         try:
             entries = read_catalog(Path(CATALOGS.load(name)))
         except BddsegError as error:
-            message = f"The catalog of package {package} is left out. {error}"
+            message = f"The catalog of package {package} is ignored. {error}"
             warnings.warn(message, BddsegWarning, stacklevel=3)
         else:
             yield from ((package, entry) for entry in entries)
 
 
-def find_entry(model: str) -> Entry:
-    """Return the entry that a MODEL argument means.
-
-    Args:
-        model: an entry's name or short name, or the path of an entry's TOML file.
+def list_models(task: str | None = None) -> list[Entry]:
+    """Return the entries of all models, or of those of one task.
 
     Raises:
-        BddsegError: no entry has that name (it offers the three nearest), or the file is wrong.
+        BddsegError: there is no such task.
+    """
+    if task is None:
+        return list(list_entries())
+    # Imported here: completion of model names should be quick.
+    from bddseg.tasks.task import get_task
+
+    name = get_task(task).name
+    return [entry for entry in list_entries() if name in (entry.task, *entry.extra_tasks)]
+
+
+def find_entry(model: str) -> Entry:
+    """Return the entry of a model.
+
+    Args:
+        model: Name or short name of the entry, or path of its TOML file.
+
+    Raises:
+        BddsegError: no entry has that name (the message has the three nearest ones), or the file is
+            invalid.
     """
     if model.endswith(".toml"):
         return read_entry(Path(model))
@@ -127,3 +145,76 @@ def find_entry(model: str) -> Entry:
             return entry
     names = [entry.short_name for entry in list_entries()]
     raise unknown_name("model", model, names, "`bddseg zoo list` shows all models.")
+
+
+def parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
+    """Return the entry that a TOML table describes.
+
+    Args:
+        table: The parsed table.
+        origin: File and entry, for error messages.
+        folder: Folder of the file; `weights.file` and paths in options are relative to it.
+
+    Raises:
+        BddsegError: a key is unknown, missing or of the wrong type.
+    """
+    try:
+        entry = msgspec.convert(table, Entry)
+    except msgspec.ValidationError as error:
+        raise BddsegError(
+            f"{origin}: {str(error).replace('`$.', '`')}.",
+            "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
+            "complete entry.",
+        ) from error
+    options = {key: _resolve_path(value, folder) for key, value in entry.options.items()}
+    weights = entry.weights
+    if weights.file is not None:
+        weights = msgspec.structs.replace(weights, file=str(folder / weights.file))
+    return msgspec.structs.replace(entry, options=options, weights=weights)
+
+
+def _resolve_path(value: Option, folder: Path) -> Option:
+    is_path = isinstance(value, str) and value.startswith("./")
+    return str(folder / str(value)) if is_path else value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Raises:
+        BddsegError: the file is missing, unreadable or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BddsegError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BddsegError(f"{path} is not valid TOML: {error}.", "Correct the file.") from error
+
+
+def read_entry(path: Path) -> Entry:
+    """Return the entry in a user's own TOML file.
+
+    Raises:
+        BddsegError: the file cannot be read, or one of its keys is invalid.
+    """
+    return parse_entry(read_toml(path), str(path), path.parent)
+
+
+def format_entry(entry: Entry) -> str:
+    """Return the TOML of an entry, for `read_entry`.
+
+    Empty values are omitted: TOML has no null, and they are the defaults.
+    """
+    import tomli_w
+
+    return tomli_w.dumps(_drop_defaults(msgspec.to_builtins(entry)))
+
+
+def _drop_defaults(table: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in table.items():
+        short = _drop_defaults(value) if isinstance(value, dict) else value
+        if short not in (None, "", [], (), {}):
+            kept[key] = list(short) if isinstance(short, tuple) else short
+    return kept

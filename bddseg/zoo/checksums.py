@@ -1,4 +1,4 @@
-"""Checksums of files, and the forms in which they are published."""
+"""Checksums of files, and parsing published ones."""
 
 import hashlib
 import re
@@ -16,13 +16,33 @@ class Digests(NamedTuple):
     sha256: str
 
 
+class Checksum(NamedTuple):
+    """A published checksum.
+
+    Attributes:
+        digest: MD5 or SHA-256, in lower-case hex digits.
+        origin: Where it was published.
+    """
+
+    digest: str
+    origin: str
+
+    def find_mismatch(self, found: Digests) -> str:
+        """Return how a file's checksum differs from this one; empty if it does not."""
+        if self.digest in found:
+            return ""
+        name = "MD5" if len(self.digest) == len(found.md5) else "SHA-256"
+        digest = found.md5 if name == "MD5" else found.sha256
+        return f"its {name} is {digest}, expected {self.digest} ({self.origin})"
+
+
 def hash_file(path: Path) -> Digests:
     """Return MD5 and SHA-256 of a file, read once.
 
     Raises:
         OSError: it cannot be read.
     """
-    # MD5 guards against damage, as published; it is not relied on against attack.
+    # MD5 is what the zoo publishes. It detects damage; it is no defense against an attacker.
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -34,8 +54,8 @@ def hash_file(path: Path) -> Digests:
 def parse_md5(text: str, name: str) -> str | None:
     """Return the MD5 that a checksum file gives for the file `name`, or None.
 
-    Understood are a bare hash, `hash  name` as md5sum writes it, and `MD5 (name) = hash`; of
-    several lines the one that ends in or names `name` counts.
+    Supported are a bare hash, `hash  name` as md5sum writes it, and `MD5 (name) = hash`. Of several
+    lines, the one with `name` is used.
     """
     lines = [line for line in text.splitlines() if _MD5.search(line)]
     if len(lines) > 1:

@@ -1,0 +1,312 @@
+"""Downloads over HTTP from unreliable servers and networks: retried and resumed."""
+
+import email.utils
+import logging
+import random
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_error
+from bddseg.progress import Progress, ProgressGroup
+from bddseg.zoo.cache import check_space, get_part_paths
+from bddseg.zoo.mirrors import DownloadError
+from bddseg.zoo.resume import (
+    continues,
+    get_size,
+    get_total_bytes,
+    make_range_headers,
+    read_part_info,
+    write_part_info,
+)
+
+T = TypeVar("T")
+
+# The most bytes that are lost when a connection breaks.
+_CHUNK_BYTES = 1 << 16
+_TEXT_LIMIT_BYTES = 1 << 16
+_CONNECT_TIMEOUT_S = 10.0
+_LONGEST_WAIT_S = 120.0
+# The first wait before a retry, and the longest: it doubles each time.
+BACKOFF_S = (0.5, 20.0)
+_MISSING = frozenset({404, 410})
+_ALL_BUT_MISSING = frozenset(range(200, 600)) - _MISSING
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_log = logging.getLogger(__name__)
+
+
+class _TransientError(Exception):
+    """A request failed in a way that is worth a retry.
+
+    Args:
+        reason: What happened, in a few words.
+        wait_s: How long to wait, where the server says so.
+    """
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class HttpClient:
+    """Downloads files and reads short texts.
+
+    One client is used by several threads. It remembers hosts that cannot be reached, so that each
+    costs one timeout only.
+
+    Args:
+        progress: Shows downloads and waits.
+        timeout_s: Seconds without data after which a connection counts as broken.
+        retries: Number of failures in a row without new data that are retried.
+    """
+
+    def __init__(
+        self, progress: ProgressGroup, *, timeout_s: float = 30.0, retries: int = 5
+    ) -> None:
+        self._progress = progress
+        self._timeout_s = (min(timeout_s, _CONNECT_TIMEOUT_S), timeout_s)
+        self._retries = retries
+        self._stopped = threading.Event()
+        self._reachable: set[str] = set()
+        self._unreachable: dict[str, str] = {}
+
+    def stop(self) -> None:
+        """End all downloads; what they have received stays on disk for the next one."""
+        self._stopped.set()
+
+    def read_text(self, url: str) -> str:
+        """Return the text of a short file.
+
+        Raises:
+            DownloadError: the server does not provide it.
+        """
+
+        def read() -> str:
+            with self._open(url, {}) as response:
+                text = next(response.iter_content(_TEXT_LIMIT_BYTES), b"")
+                return text.decode("utf-8", errors="replace")
+
+        return self._retry(read, url, size=lambda: 0)
+
+    def check_exists(self, url: str) -> None:
+        """Check that the server does not answer "not found".
+
+        Raises:
+            DownloadError: it does.
+        """
+
+        def ask() -> None:
+            # Some servers answer HEAD with other errors although the file is there.
+            with self._open(url, {}, method="HEAD", accept=_ALL_BUT_MISSING):
+                return
+
+        self._retry(ask, url, size=lambda: 0)
+
+    def download(self, url: str, path: Path) -> Path:
+        """Download the file that is to become `path`; return the unverified temporary file.
+
+        An unfinished download is continued if it is of the same version of the same URL.
+
+        Raises:
+            DownloadError: the server does not provide the file.
+            BddsegError: the disk is full, or cannot be written.
+        """
+        part, info_path = get_part_paths(path)
+        progress = self._progress.start(path.name, unit="byte")
+        _log.info("Downloading %s", url)
+        try:
+            self._retry(
+                lambda: self._receive(url, path, progress), url, size=lambda: get_size(part)
+            )
+        except OSError as error:
+            failure = write_error(part, error)
+            raise BddsegError(
+                f"{failure.message} What was received is kept: the same command continues it.",
+                failure.hint,
+            ) from error
+        info_path.unlink(missing_ok=True)
+        return part
+
+    def _receive(self, url: str, path: Path, progress: Progress) -> None:
+        """Request the file, or the rest of it, and append the body to the part."""
+        part, info_path = get_part_paths(path)
+        info = read_part_info(info_path, url)
+        offset = get_size(part) if info else 0
+        if info and info.total == offset > 0:
+            return
+        accept = (200, 206, 416) if offset else (200,)
+        with self._open(url, make_range_headers(info, offset), accept=accept) as response:
+            # 200 is the complete file: it has changed, or the server does not support ranges.
+            if info and response.status_code != 200 and not continues(response, offset, info):
+                part.unlink()
+                raise _TransientError("the server does not continue the unfinished download", 0.0)
+            offset = offset if response.status_code == 206 else 0
+            total = get_total_bytes(response, offset)
+            if total is not None:
+                check_space(part.parent, total - offset)
+            if not offset:
+                part.unlink(missing_ok=True)
+                write_part_info(info_path, url, response, total)
+            self._append(response, part, progress, offset, total)
+
+    def _append(
+        self,
+        response: requests.Response,
+        part: Path,
+        progress: Progress,
+        done: int,
+        total: int | None,
+    ) -> None:
+        with part.open("ab", buffering=0) as file:
+            progress.update(done=done, total=total)
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                self._check_stopped()
+                file.write(chunk)
+                done += len(chunk)
+                progress.update(done=done, total=total)
+        if total is not None and done < total:
+            raise _TransientError(f"the body ended after {done:,} of {total:,} bytes")
+
+    @contextmanager
+    def _open(
+        self,
+        url: str,
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        accept: Collection[int] = (200,),
+    ) -> Iterator[requests.Response]:
+        host = urlsplit(url).netloc
+        if host in self._unreachable:
+            raise DownloadError(self._unreachable[host])
+        try:
+            with (
+                _Session() as session,
+                session.request(
+                    method,
+                    url,
+                    headers={"Accept-Encoding": "identity", **headers},
+                    stream=True,
+                    timeout=self._timeout_s,
+                    allow_redirects=True,
+                ) as response,
+            ):
+                self._reachable.add(host)
+                if response.status_code not in accept:
+                    _raise_for_status(response)
+                yield response
+        except requests.exceptions.SSLError as error:
+            raise DownloadError(f"no trusted connection ({_find_cause(error)})") from error
+        except (requests.ConnectTimeout, requests.ConnectionError) as error:
+            # A host that answered before is worth a retry; one that never did is not.
+            if host not in self._reachable and _is_unreachable(error):
+                self._unreachable[host] = f"no connection ({_find_cause(error)})"
+                raise DownloadError(self._unreachable[host]) from error
+            raise _TransientError(f"the connection broke ({_find_cause(error)})") from error
+        except requests.Timeout as error:
+            raise _TransientError(f"no data for {self._timeout_s[1]:g} s") from error
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise _TransientError("the connection broke") from error
+        except requests.RequestException as error:
+            raise DownloadError(str(error)) from error
+
+    def _retry(self, attempt: Callable[[], T], url: str, *, size: Callable[[], int]) -> T:
+        """Call `attempt` until it succeeds, or has failed too often without `size` growing."""
+        failures, largest = 0, size()
+        while True:
+            self._check_stopped()
+            try:
+                return attempt()
+            except _TransientError as error:
+                failures = 1 if size() > largest else failures + 1
+                largest = max(largest, size())
+                if failures > self._retries:
+                    raise DownloadError(f"{error}, {failures} times in a row") from error
+                self._wait(error, failures, url)
+
+    def _wait(self, error: _TransientError, failures: int, url: str) -> None:
+        first, longest = BACKOFF_S
+        # Random, so that many processes that lost a server together do not return together.
+        wait_s = min(longest, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+        if error.wait_s is not None:
+            wait_s = error.wait_s
+        if wait_s > _LONGEST_WAIT_S:
+            raise DownloadError(f"{error}, and the server asks to wait for {wait_s:,.0f} s")
+        if wait_s >= 1:
+            self._progress.note(f"{url}: {error}; trying again in {wait_s:.0f} s.")
+        self._stopped.wait(wait_s)
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise DownloadError("stopped")
+
+
+class _Session(requests.Session):
+    """A session that does not follow redirects from https to http."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target: str | None = super().get_redirect_target(resp)
+        if target is not None:
+            scheme = urlsplit(urljoin(resp.url, target)).scheme
+            if scheme not in ("http", "https") or (
+                urlsplit(resp.url).scheme == "https" and scheme != "https"
+            ):
+                raise requests.exceptions.InvalidURL(
+                    f"it redirects to {target}, which is not encrypted; this is refused"
+                )
+        return target
+
+
+def _raise_for_status(response: requests.Response) -> None:
+    reason = f"{response.status_code} {response.reason}".strip()
+    if response.status_code in _TRANSIENT:
+        raise _TransientError(reason, _parse_retry_after(response.headers.get("Retry-After")))
+    raise DownloadError(reason)
+
+
+def _parse_retry_after(value: str | None) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or as a date."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        until = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Return whether no connection was made at all, rather than made and lost."""
+    names = {type(each).__name__ for each in _iterate_causes(error)}
+    return bool(names & {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"})
+
+
+def _find_cause(error: BaseException) -> str:
+    """Return the operating system's message that an error of requests is based on."""
+    for each in _iterate_causes(error):
+        if isinstance(each, TimeoutError):
+            return "timed out"
+        if isinstance(each, OSError) and each.strerror:
+            return each.strerror
+    return type(error).__name__
+
+
+def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
+    pending: list[Any] = [error]
+    seen: set[int] = set()
+    while pending:
+        each = pending.pop(0)
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            pending += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]

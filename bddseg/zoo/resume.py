@@ -1,0 +1,76 @@
+"""Partly downloaded files: what is known of them, and whether a server continues them."""
+
+from pathlib import Path
+
+import msgspec
+import requests
+
+
+class PartInfo(msgspec.Struct, frozen=True):
+    """What is known of a partly downloaded file.
+
+    Attributes:
+        url: URL of the complete file.
+        validator: ETag or Last-Modified, which identify the file's version.
+        total: Size of the complete file in bytes.
+    """
+
+    url: str
+    validator: str | None
+    total: int | None
+
+
+def read_part_info(path: Path, url: str) -> PartInfo | None:
+    """Return what is known of a part; None if nothing is, or if it is a part of another URL."""
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=PartInfo)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return info if info.url == url else None
+
+
+def write_part_info(path: Path, url: str, response: requests.Response, total: int | None) -> None:
+    """Write what is known of a part; nothing if it cannot be continued later."""
+    path.unlink(missing_ok=True)
+    if not _is_encoded(response):
+        path.write_bytes(msgspec.json.encode(PartInfo(url, _get_validator(response), total)))
+
+
+def make_range_headers(info: PartInfo | None, offset: int) -> dict[str, str]:
+    """Return the headers that ask for the bytes from `offset` on."""
+    if not info or not offset:
+        return {}
+    condition = {"If-Range": info.validator} if info.validator else {}
+    return {"Range": f"bytes={offset}-", **condition}
+
+
+def get_total_bytes(response: requests.Response, offset: int) -> int | None:
+    """Return the size of the complete file, if the server sends it."""
+    length = response.headers.get("Content-Length", "")
+    return offset + int(length) if length.isdigit() and not _is_encoded(response) else None
+
+
+def continues(response: requests.Response, offset: int, info: PartInfo) -> bool:
+    """Return whether a response holds the bytes from `offset` on of the same file."""
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        return False
+    # Some servers support Range and ignore If-Range.
+    return info.validator is None or info.validator == _get_validator(response)
+
+
+def get_size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if it does not exist."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _is_encoded(response: requests.Response) -> bool:
+    """Return whether the body is compressed, so that its length is not the file's."""
+    return response.headers.get("Content-Encoding", "identity") != "identity"
+
+
+def _get_validator(response: requests.Response) -> str | None:
+    """Return what identifies the file's version; a weak ETag does not (RFC 9110, 13.1.5)."""
+    tag: str | None = response.headers.get("ETag")
+    if tag and not tag.startswith("W/"):
+        return tag
+    return response.headers.get("Last-Modified")
