@@ -1,32 +1,33 @@
-"""Plugins, on one page: what a package can add to bddseg, and what it has to keep to.
+"""Plugins: what a package can add to bddseg.
 
-A package adds names under entry points; installed beside bddseg, they are there. `bddseg plugins
-new NAME` writes such a package, with all of the following in it.
+A package adds an object by registering a name in an entry-point group of its `pyproject.toml`; once
+it is installed, bddseg finds it. `bddseg plugins new NAME` writes such a package.
 
-`bddseg.architectures`
-    A function from `num_classes` and explicit keywords, an entry's options, to a network:
-    `Architecture` and `Network` in `bddseg.models.architectures`, and what a network can offer
-    beside: `Optimizable`, `Translating`.
-`bddseg.catalogs`
-    The path of a TOML file of `[[entry]]` tables, each a model of `bddseg zoo list`:
-    `read_catalog` in `bddseg.zoo.catalog`, `Entry` in `bddseg.zoo.entry`.
-`bddseg.commands`
-    A function with annotated parameters, as Typer has them, or a `typer.Typer`; it becomes
-    `bddseg NAME`: `Command` in `bddseg.cli.commands`.
+| to add | implement | group |
+|---|---|---|
+| architecture | `build(*, num_classes, **options) -> nn.Module` | `bddseg.architectures` |
+| backbone | `build(**options)`, for any head | `bddseg.backbones` |
+| catalog | path of a TOML file of entries | `bddseg.catalogs` |
+| task | a `Task(...)` | `bddseg.tasks` |
+| runtime | `load(entry, weights, ...)`, `infer(images) -> logits` | `bddseg.runtimes` |
+| source | `open`, `items`, `read`, `is_live` | `bddseg.sources` |
+| writer | `write(item, prediction)`, `close()` | `bddseg.writers` |
+| metric | `update`, `merge`, `compute() -> dict` | `bddseg.metrics` |
+| command | a function with annotated parameters, or a `typer.Typer` | `bddseg.commands` |
 
-Our own register in the same way, but for commands, which are there before metadata is read.
+`bddseg.plugins.inspection.REGISTRIES` says which module defines each protocol. Built-in objects are
+registered in the same way, except commands.
 
-- A name of ours cannot be taken, and of a name that two packages offer neither counts.
-- Listing imports nothing. A module is imported when its object is asked for; `bddseg --help` tells
-  which package brings a command without importing it.
-- A package that does not import, offers something else than it should, or was made for another
-  version of bddseg (its own `Requires-Dist` says which) costs one message that names it and the
-  cause. Nothing else stops. `bddseg plugins list` shows the state of all.
-- `bddseg.testing` has the contracts of an architecture, for the plugin's own tests.
-- Errors that a user can act on are `bddseg.errors.BddsegError`; everything else that a plugin
-  raises keeps its traceback.
+- A plugin cannot replace a built-in name. If two plugins register the same name, neither is used.
+- Listing names imports nothing; a module is imported when its object is used. `bddseg --help` shows
+  the commands of plugins without importing them.
+- A plugin that cannot be imported, registers the wrong kind of object, or requires another version
+  of bddseg (in its `Requires-Dist`) is reported with its name and the cause. Everything else works.
+  `bddseg plugins list` shows the state of all plugins.
+- `bddseg.testing` has contract tests for a plugin's own test suite.
+- Raise `bddseg.errors.BddsegError` for errors that a user can fix; it is shown without a traceback.
 
-Stability: the names on this page, what `bddseg` exports, and the keys of an entry keep their
-meaning within a minor version (0.1.x); CHANGELOG.md tells what a new one changes. Declare
-`bddseg>=0.1,<0.2`. Whatever else is in the package may change at any time.
+Stability: the groups and protocols on this page, the names that `bddseg` exports, and the keys of
+an entry are stable within a minor version (0.1.x); CHANGELOG.md lists the changes of a new one.
+Declare `bddseg>=0.1,<0.2`. Everything else can change at any time.
 """

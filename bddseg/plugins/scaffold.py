@@ -1,4 +1,4 @@
-"""A new plugin's package, from the template beside this file."""
+"""Writing the package of a new plugin, from the folder `template`."""
 
 import re
 import shutil
@@ -7,50 +7,56 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bddseg.errors import BddsegError
-from bddseg.files import unwritable
+from bddseg.io.atomic import write_error
 
 _TEMPLATE = Path(__file__).with_name("template")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-# Template files end in this, so that no tool takes them for what they become.
+# The suffix keeps tools from reading template files as Python or TOML.
 _SUFFIX = ".in"
 
 
-def write_package(name: str, folder: Path, *, taken: Collection[str]) -> Path:
-    """Write the package `bddseg-NAME`, and return its folder; it is whole or absent.
+def write_package(name: str, folder: Path, *, reserved: Collection[str]) -> Path:
+    """Write the package `bddseg-NAME`, completely or not at all; return its folder.
 
     Args:
-        name: of its architecture, its model and its command.
-        folder: in which the package's own is made.
-        taken: names that it cannot have.
+        name: Name of the architecture, the model and the command.
+        folder: Folder in which the package's folder is made.
+        reserved: Names that are used already.
 
     Raises:
-        BddsegError: the name cannot be one, or is taken; the folder is there or cannot be written.
+        BddsegError: the name is invalid or reserved, or the folder exists or cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise BddsegError(
-            f"'{name}' cannot be a plugin's name.",
-            "Lower-case letters and digits, joined by underscores: `bddseg plugins new fast_net`.",
+            f"'{name}' is not a valid plugin name.",
+            "Use lower-case letters and digits, joined by underscores: `bddseg plugins new "
+            "fast_net`.",
         )
-    if name in taken:
+    if name in reserved:
         raise BddsegError(
-            f"'{name}' is the name of an architecture or a command already.", "Choose another."
+            f"An architecture or a command named '{name}' exists already.", "Choose another name."
         )
     target = folder / f"bddseg-{name.replace('_', '-')}"
     if target.exists():
-        raise BddsegError(f"{target} is there already.", "Choose another name, or -o FOLDER.")
+        raise BddsegError(f"{target} exists already.", "Choose another name, or use -o FOLDER.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".bddseg-", dir=folder) as temporary:
-            whole = Path(temporary, target.name)
-            for source in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
-                place = _fill(str(source.relative_to(_TEMPLATE)), name).removesuffix(_SUFFIX)
-                path = whole / place
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(_fill(source.read_text(encoding="utf-8"), name), encoding="utf-8")
-            shutil.move(whole, target)
+            package = Path(temporary, target.name)
+            _write_files(package, name)
+            shutil.move(package, target)
     except OSError as error:
-        raise unwritable(target, error) from error
+        raise write_error(target, error) from error
     return target
+
+
+def _write_files(package: Path, name: str) -> None:
+    """Write each file of the template, with its placeholders filled in."""
+    for source in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
+        relative = _fill(str(source.relative_to(_TEMPLATE)), name).removesuffix(_SUFFIX)
+        path = package / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_fill(source.read_text(encoding="utf-8"), name), encoding="utf-8")
 
 
 def _fill(text: str, name: str) -> str:

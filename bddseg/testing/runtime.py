@@ -1,0 +1,37 @@
+"""What a runtime has to do."""
+
+import torch
+
+from bddseg.inference.runtimes.runtime import Runtime
+from bddseg.specs import Entry
+from bddseg.tasks.task import get_task
+from bddseg.testing.check import check
+
+
+def check_runtime(runtime: Runtime, entry: Entry) -> None:
+    """Check a loaded runtime: logits of each task for images of odd sizes, and batches of any size.
+
+    Args:
+        runtime: With the entry's network, as `load` returned it.
+        entry: The model.
+
+    Raises:
+        AssertionError: it does something else.
+    """
+    check(str(runtime.device) != "", "the runtime has no device")
+    check(isinstance(runtime.align_corners, bool), "align_corners has to be True or False")
+    check(bool(type(runtime).list_devices()), "list_devices() lists no device")
+    num_classes = len(entry.class_map) or get_task(entry.task).num_classes
+    for batch_size in (1, 2):
+        images = torch.zeros(batch_size, 3, 65, 97, device=runtime.device)
+        with torch.inference_mode():
+            outputs = runtime.infer(images)
+        check(entry.task in outputs, f"infer() gives no logits of {entry.task}")
+        shape = tuple(outputs[entry.task].shape)
+        check(
+            len(shape) == 4 and shape[:2] == (batch_size, num_classes),
+            f"logits of {batch_size} images and {num_classes} classes are {shape}",
+        )
+    fitting = runtime.measure_batch_size(lambda: None, 4)
+    check(1 <= fitting <= 4, f"measure_batch_size() with a limit of 4 gives {fitting}")
+    check(not runtime.is_out_of_memory(ValueError()), "a ValueError counts as out of memory")
