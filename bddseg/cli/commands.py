@@ -1,47 +1,107 @@
-"""The commands: ours, and those of plugins."""
+"""The commands, built-in and of plugins; each is imported when it is run."""
 
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from bddseg.cli import demo, evaluate, infer, labels, plugins, submit, vis, zoo
+from bddseg.cli.general import add_general_options
 from bddseg.registry import Registry
 
-# A function with annotated parameters, or an app of several.
+# A function with annotated parameters, or an app with several commands.
 Command = typer.Typer | Callable[..., Any]
 
-# In the order in which help shows them.
-OURS: dict[str, Command] = {
-    "zoo": zoo.app,
-    "infer": infer.infer,
-    "eval": evaluate.evaluate,
-    "vis": vis.app,
-    "labels": labels.app,
-    "submit": submit.submit,
-    "plugins": plugins.app,
-    "demo": demo.demo,
+
+class BuiltIn(NamedTuple):
+    """A built-in command.
+
+    Attributes:
+        target: "module:attribute" of the function or the app.
+        help: Line in `bddseg --help`.
+        hidden: Whether help does not show it.
+    """
+
+    target: str
+    help: str
+    hidden: bool = False
+
+
+# In the order of help.
+BUILT_IN = {
+    "zoo": BuiltIn("bddseg.cli.zoo:app", "List the models; download and verify their weights."),
+    "infer": BuiltIn("bddseg.cli.infer:infer", "Segment images and videos: write masks."),
+    "eval": BuiltIn("bddseg.cli.evaluate:evaluate", "Score masks against ground truth."),
+    "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
+    "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),
+    "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
+    "plugins": BuiltIn("bddseg.cli.plugins:app", "List plugins; start a new one."),
+    "demo": BuiltIn("bddseg.cli.demo:demo", "Run everything on a few frames, without a download."),
+    "submit": BuiltIn("bddseg.cli.package:package", "Old name of `package`.", hidden=True),
 }
-HIDDEN: dict[str, Command] = {"worker": infer.work}
 
 
 def _check(candidate: Any) -> None:
     if not isinstance(candidate, typer.Typer) and not callable(candidate):
-        kind = type(candidate).__name__
-        raise TypeError(f"a function or a typer.Typer was expected, and it is a {kind}")
+        raise TypeError(f"expected a function or a typer.Typer, got {type(candidate).__name__}")
 
 
 COMMANDS: Registry[Command] = Registry(
-    "bddseg.commands",
-    "command",
-    check=_check,
-    taken=lambda: frozenset({*OURS, *HIDDEN}),
+    "bddseg.commands", "command", check=_check, reserved=lambda: frozenset(BUILT_IN)
 )
 
 
-def add_command(app: typer.Typer, name: str, command: Command, *, hidden: bool = False) -> None:
-    """Make a command available as `bddseg NAME`."""
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name, hidden=hidden)
+def load_command(name: str) -> Any:
+    """Return a command, ready to run; its module is imported.
+
+    Raises:
+        BddsegError: it is a plugin's command and cannot be loaded.
+    """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].target.partition(":")
+        command = cast(Command, getattr(import_module(module), attribute))
     else:
-        app.command(name, hidden=hidden)(command)
+        command = COMMANDS.load(name)
+    app = typer.Typer(add_completion=False)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
+    add_general_options(app)
+    loaded = typer.main.get_command(app)
+    return getattr(loaded, "commands", {}).get(name, loaded)
+
+
+def describe_command(name: str) -> TyperCommand:
+    """Return a command with its help line alone; nothing is imported."""
+    if name in BUILT_IN:
+        return TyperCommand(name, help=BUILT_IN[name].help, hidden=BUILT_IN[name].hidden)
+    package = COMMANDS.get_package(name)
+    return TyperCommand(name, help=f"From package {package}.", rich_help_panel="Plugins")
+
+
+def _is_command(name: str) -> bool:
+    # In this order: the metadata of plugins is not read for a built-in command.
+    return name in BUILT_IN or name in COMMANDS.list_names()
+
+
+class LazyCommands(TyperGroup):
+    """The commands by name: listed without an import, and imported when they are run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return all names: the built-in ones, then those of plugins."""
+        del ctx
+        return [*BUILT_IN, *COMMANDS.list_names()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return what help shows of a command; None if there is none of that name."""
+        del ctx
+        return describe_command(cmd_name) if _is_command(cmd_name) else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and remaining arguments of the command that is to run."""
+        name = args[0]
+        if _is_command(name):
+            return name, load_command(name), args[1:]
+        return super().resolve_command(ctx, args)

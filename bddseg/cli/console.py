@@ -1,17 +1,48 @@
-"""All that is printed: data to stdout; warnings and errors to stderr."""
+"""All that is printed: data to stdout; notes, warnings and errors to stderr."""
 
 import json
+import logging
 import math
+import shutil
 import sys
 import warnings
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 
 from bddseg.errors import BddsegError, BddsegWarning
 
-# Where there is no terminal to fit, tables are not squeezed.
+# Columns of tables that are not printed to a terminal, unless $COLUMNS says otherwise.
 _PLAIN_WIDTH = 160
+
+
+@dataclass(slots=True)
+class _Verbosity:
+    """What --quiet and --verbose of the running command ask for."""
+
+    quiet: bool = False
+
+
+_verbosity = _Verbosity()
+
+
+def set_quiet(quiet: bool) -> None:
+    """Set whether notes, warnings and progress are hidden."""
+    _verbosity.quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Return whether notes, warnings and progress are hidden."""
+    return _verbosity.quiet
+
+
+def set_verbose(verbose: bool) -> None:
+    """Set whether the package's log messages of level INFO are printed to stderr."""
+    logger = logging.getLogger("bddseg")
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    if not any(isinstance(handler, _LogHandler) for handler in logger.handlers):
+        logger.addHandler(_LogHandler())
 
 
 def show(content: RenderableType) -> None:
@@ -23,13 +54,14 @@ def show(content: RenderableType) -> None:
 
 
 def show_json(content: Any) -> None:
-    """Print one JSON document to stdout; numbers that JSON does not have become null."""
+    """Print one JSON document to stdout; NaN and infinity become null."""
     sys.stdout.write(json.dumps(_replace_nan(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def show_note(text: str) -> None:
-    """Print a remark to stderr."""
-    print_plain(text)
+    """Print a message to stderr; nothing with --quiet."""
+    if not is_quiet():
+        print_plain(text)
 
 
 def show_error(error: BddsegError) -> None:
@@ -47,7 +79,9 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning to stderr; it takes the place of `warnings.showwarning`."""
+    """Print a warning to stderr, in place of `warnings.showwarning`; nothing with --quiet."""
+    if is_quiet():
+        return
     if issubclass(category, BddsegWarning):
         print_plain(f"Warning: {message}", style="yellow")
     else:
@@ -56,22 +90,30 @@ def show_warning(
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size as people read it: "184.2 MB"."""
+    """Return a size in megabytes: "184.2 MB"."""
     return f"{size_bytes / 1e6:,.1f} MB"
 
 
 def make_console(*, stderr: bool) -> Console:
     """Return a console on a standard stream as it is now."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
+    width = None if stream.isatty() else shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns
+    return Console(file=stream, width=width)
 
 
 def print_plain(text: str, *, style: str | None = None, stderr: bool = True) -> None:
     """Print text as it is."""
-    # Paths and messages are no markup, and must stay whole to be copied.
+    # Paths and messages may contain markup characters, and must not be wrapped, to be copied.
     make_console(stderr=stderr).print(
         text, style=style, markup=False, highlight=False, soft_wrap=True
     )
+
+
+class _LogHandler(logging.Handler):
+    """Prints log messages to stderr as it is now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_plain(record.getMessage(), style="dim")
 
 
 def _replace_nan(content: Any) -> Any:

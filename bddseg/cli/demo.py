@@ -1,36 +1,81 @@
-"""`bddseg demo`: the whole job, without any download."""
+"""`bddseg demo`: inference, scoring and drawing, without downloads."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_note
-from bddseg.cli.options import ALL_CORES
+from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.options import ALL_CORES, OUTPUT, AsJson
 from bddseg.cli.progress import track, track_run
 from bddseg.cli.score_tables import describe_score
 
+if TYPE_CHECKING:
+    from bddseg.demo.run import DemoResult
+
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
-        "demo-output"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the results.", rich_help_panel=OUTPUT),
+    ] = Path("demo-output"),
+    as_json: AsJson = False,
 ) -> None:
-    """Render driving scenes, segment, score and draw them: no network, no downloads."""
-    show_note(
-        "These are rendered scenes and a small network trained on others like them: they show what "
-        "the software does, and say nothing about real roads."
-    )
-    from bddseg.demo.tour import ENTRY, take_tour
+    """Segment, score and draw a few synthetic scenes: no downloads, under a minute.
 
-    with track_run("Segmenting") as display:
-        tour = take_tour(out, workers=ALL_CORES, track=track, display=display)
-    show(describe_score(tour.evaluation))
-    show(
-        f"\nSynthetic scenes. Look at {tour.sheet}, then at the folders beside it.\n"
-        "The same, command by command:\n"
-        f"  bddseg infer {ENTRY} {tour.frames} -o {tour.masks}\n"
-        f"  bddseg eval -g {tour.truth} -r {tour.masks}\n"
-        f"  bddseg vis colorize -i {tour.masks} -o {tour.colormaps}\n"
-        f"  bddseg vis overlay -i {tour.frames} -c {tour.masks} -o {tour.overlays}"
+    Examples:
+      bddseg demo
+
+      bddseg demo -o demo-output --json
+    """
+    show_note(
+        "These are synthetic scenes, and a small model trained on such scenes: they show what "
+        "bddseg does, and say nothing about real roads."
     )
+    from bddseg.demo.run import run_demo
+
+    with track_run("Segmenting") as progress:
+        result = run_demo(out, num_threads=ALL_CORES, track=track, progress=progress)
+    commands = _list_commands(result)
+    if as_json:
+        show_json(_to_json(result, commands))
+        return
+    show(describe_score(result.evaluation))
+    show(
+        f"\nSynthetic scenes. Look at {result.grid}, then at the folders next to it.\n"
+        "The same, command by command:\n" + "\n".join(f"  {command}" for command in commands)
+    )
+
+
+def _list_commands(result: "DemoResult") -> list[str]:
+    """Return the commands that do the same."""
+    from bddseg.demo.run import MODEL
+
+    images, truth, run, masks, colormaps, overlays = (
+        shlex.quote(str(path))
+        for path in (
+            result.images,
+            result.ground_truth,
+            result.run,
+            result.masks,
+            result.colormaps,
+            result.overlays,
+        )
+    )
+    return [
+        f"bddseg infer {MODEL} {images} -o {run}",
+        f"bddseg eval -g {truth} -r {run}",
+        f"bddseg vis colorize -i {masks} -o {colormaps}",
+        f"bddseg vis overlay -i {images} -r {masks} -o {overlays}",
+    ]
+
+
+def _to_json(result: "DemoResult", commands: list[str]) -> dict[str, object]:
+    names = ("images", "ground_truth", "run", "masks", "colormaps", "overlays", "grid")
+    return {
+        "note": "Synthetic scenes",
+        "files": {name: str(getattr(result, name)) for name in names},
+        "evaluation": result.evaluation.to_dict(),
+        "commands": commands,
+    }

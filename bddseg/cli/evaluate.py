@@ -1,144 +1,183 @@
-"""`bddseg eval`: masks against truth."""
+"""`bddseg eval`: predictions against ground truth."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import ALL_CORES, AsJson, TaskName, Workers
-from bddseg.cli.progress import track
-from bddseg.cli.score_tables import (
-    describe_conditions,
-    describe_score,
-    show_comparison,
-    to_json,
+from bddseg.cli.options import (
+    ALL_CORES,
+    INPUT,
+    METRIC_NAMES,
+    OUTPUT,
+    AsJson,
+    GroundTruth,
+    TaskName,
+    Threads,
 )
-from bddseg.files import write_atomically
-from bddseg.tasks import get_task
-
-# Points of mIoU between the official and the plain score from which a warning is due.
-_NOTABLE_GAP = 1.0
+from bddseg.cli.progress import track
+from bddseg.cli.score_tables import describe_comparison, describe_conditions, describe_score
+from bddseg.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bddseg.metrics.conditions import ConditionScore
-    from bddseg.metrics.evaluation import Evaluation, ImageScore
+    from bddseg.metrics.conditions import ConditionResult
+    from bddseg.metrics.evaluation import Evaluation
 
 
 def evaluate(
-    truth: Annotated[
-        Path,
-        typer.Option(
-            "--gt", "-g", help="Truth: a folder of masks, or Scalabel JSON.", show_default=False
-        ),
-    ],
+    ground_truth: GroundTruth,
     results: Annotated[
         list[Path],
         typer.Option(
-            "--result",
+            "--results",
             "-r",
-            help="What to score, likewise; several are compared with the first.",
+            help="Predictions: masks, Scalabel JSON, or a run's output folder; several are "
+            "compared with the first.",
             show_default=False,
+            rich_help_panel=INPUT,
         ),
     ],
-    task: TaskName = "drivable",
-    out_file: Annotated[
-        Path | None,
-        typer.Option(help="Also write the score as the official tool does (JSON)."),
+    task: TaskName = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAMES",
+            callback=METRIC_NAMES.split,
+            autocompletion=METRIC_NAMES.complete,
+            help="Further metrics, such as boundary; official, standard and binary are always "
+            "computed.",
+            show_default=False,
+        ),
     ] = None,
-    per_image: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Also write each frame's scores and counts.")
-    ] = None,
-    worst_first: Annotated[
-        bool, typer.Option("--sort", help="In that file, put the worst frames first.")
-    ] = False,
     by: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Break down by attributes: weather,scene,timeofday."),
+        typer.Option(metavar="NAMES", help="Scores by attribute, such as weather,timeofday."),
     ] = "",
     attributes: Annotated[
-        Path | None, typer.Option(metavar="JSON", help="The dataset's labels, which have them.")
+        Path | None,
+        typer.Option(
+            metavar="JSON",
+            help="Label file of the dataset, which has the attributes.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    boundary: Annotated[
-        bool, typer.Option("--boundary", help="Score edges too: boundary IoU; takes longer.")
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Write the scores and the confusion matrix of each frame.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    worst_first: Annotated[
+        bool,
+        typer.Option("--worst-first", help="Sort that file by score.", rich_help_panel=OUTPUT),
     ] = False,
-    workers: Workers = ALL_CORES,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JSON",
+            help="Write the official score as the official tool does.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    threads: Threads = ALL_CORES,
     as_json: AsJson = False,
 ) -> None:
-    """Score masks exactly as the official BDD100K evaluator does, and plainly beside it.
+    """Score masks exactly as the official BDD100K evaluator does, and by standard metrics.
 
-    They are paired by name, whatever subfolder they are in; run-length encoded masks are read from
-    a JSON file, or a folder of such files. In the official score, truth
-    pixels of the background are left out: what is wrongly found there costs nothing. In the plain
-    one they count.
+    The official score ignores false positives on the background; the standard
+    score counts them. Files are paired by path or, failing that, by file name.
+
+    Examples:
+      bddseg eval -g labels/val -r out
+
+      bddseg eval -g labels/val -r out-a -r out-b --metric boundary
     """
     if len(results) > 1 and (out_file or per_image or by):
-        raise typer.BadParameter("--out-file, --per-image and --by are for one result.")
+        raise typer.BadParameter("--out-file, --per-image and --by need a single -r.")
     if bool(by) != bool(attributes):
-        raise typer.BadParameter("--by and --attributes go together.")
-    from bddseg.metrics.evaluation import ImageScore
-    from bddseg.metrics.evaluation import evaluate as run_evaluation
-    from bddseg.metrics.table import write_images
+        raise typer.BadParameter("--by and --attributes need each other.")
+    if worst_first and per_image is None:
+        raise typer.BadParameter("--worst-first needs --per-image.")
+    from bddseg.metrics import evaluate as library
 
-    evaluations: list[Evaluation] = []
-    images: list[list[ImageScore]] = [[] for _ in results]
-    for result, found in zip(results, images, strict=True):
-        evaluations.append(
-            run_evaluation(
-                truth,
-                result,
-                get_task(task),
-                workers=workers,
-                track=track,
-                boundary=boundary,
-                on_image=found.append if per_image or by or len(results) > 1 else None,
-            )
+    evaluations = [
+        library.evaluate(
+            ground_truth,
+            predictions,
+            task=task,
+            metrics=metrics or (),
+            num_threads=threads,
+            track=track,
         )
-    if per_image is not None:
-        write_images(per_image, images[0], get_task(task), worst_first=worst_first)
-    if out_file is not None:
-        official = json.dumps(evaluations[0].score.to_official(), indent=2)
-        write_atomically(out_file, official.encode())
+        for predictions in results
+    ]
+    _write_files(evaluations[0], per_image, out_file, worst_first=worst_first)
     if len(results) > 1:
-        show_comparison(results, evaluations, images, as_json=as_json)
+        _show_comparison(results, evaluations, as_json=as_json)
     else:
-        conditions = _score_conditions(images[0], attributes, by.split(","), task)
-        if as_json:
-            rows = {"by": [asdict(each) for each in conditions]} if conditions else {}
-            show_json(to_json(evaluations[0]) | rows)
-        else:
-            show(describe_score(evaluations[0]))
-            if conditions:
-                show(describe_conditions(conditions))
-    for result, evaluation in zip(results, evaluations, strict=True):
-        _warn(evaluation, f"{result}: " if len(results) > 1 else "")
+        conditions = _score_conditions(evaluations[0], attributes, by)
+        _show_scores(evaluations[0], conditions, as_json=as_json)
+    for predictions, evaluation in zip(results, evaluations, strict=True):
+        for warning in evaluation.warnings:
+            show_note(f"{predictions}: {warning}" if len(results) > 1 else warning)
+
+
+def _write_files(
+    evaluation: "Evaluation", per_image: Path | None, out_file: Path | None, *, worst_first: bool
+) -> None:
+    if per_image is not None:
+        from bddseg.metrics.per_image import write_frames
+
+        write_frames(per_image, evaluation, worst_first=worst_first)
+    if out_file is not None:
+        from bddseg.metrics.official import format_official
+
+        content = json.dumps(format_official(evaluation["official"]), indent=2)
+        write_atomically(out_file, content.encode())
 
 
 def _score_conditions(
-    images: "Sequence[ImageScore]", path: Path | None, names: "Sequence[str]", task: str
-) -> "Sequence[ConditionScore]":
+    evaluation: "Evaluation", attributes: Path | None, by: str
+) -> "list[ConditionResult]":
+    if attributes is None:
+        return []
     from bddseg.metrics.conditions import read_attributes, score_conditions
 
-    if path is None:
-        return []
-    return score_conditions(images, read_attributes(path), names, get_task(task))
+    return score_conditions(evaluation, read_attributes(attributes), by.split(","))
 
 
-def _warn(evaluation: "Evaluation", prefix: str) -> None:
-    """Say what may mislead in a score."""
-    gap = evaluation.score.mean_iou - evaluation.plain.mean_iou
-    if abs(gap) > _NOTABLE_GAP:
-        show_note(
-            f"{prefix}The official mIoU is {gap:+.1f} points off the plain one: it does not see "
-            "what happens on the background. Trust the plain one."
-        )
-    for count, what in (
-        (len(evaluation.missing), "frames with truth have no result; each counts as wholly wrong"),
-        (len(evaluation.surplus), "results have no truth; they count for nothing"),
-    ):
-        if count:
-            show_note(f"{prefix}{count} {what}.")
+def _show_scores(
+    evaluation: "Evaluation", conditions: "Sequence[ConditionResult]", *, as_json: bool
+) -> None:
+    if as_json:
+        rows = {"by": [each.to_dict() for each in conditions]} if conditions else {}
+        show_json(evaluation.to_dict() | rows)
+        return
+    show(describe_score(evaluation))
+    if conditions:
+        show(describe_conditions(evaluation, conditions))
+
+
+def _show_comparison(
+    results: "Sequence[Path]", evaluations: "Sequence[Evaluation]", *, as_json: bool
+) -> None:
+    from bddseg.metrics.bootstrap import compare_evaluations
+
+    differences = [compare_evaluations(evaluations[0], each) for each in evaluations[1:]]
+    if not as_json:
+        show(describe_comparison(results, evaluations, differences))
+        return
+    rows = [
+        {"predictions": str(path)} | evaluation.to_dict()
+        for path, evaluation in zip(results, evaluations, strict=True)
+    ]
+    for row, changes in zip(rows[1:], differences, strict=True):
+        row["difference"] = {key: change.to_dict() for key, change in changes.items()}
+    show_json(rows)

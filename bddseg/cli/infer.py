@@ -1,28 +1,39 @@
 """`bddseg infer`: frames to masks, colormaps, overlays and video."""
 
-import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import INTERRUPTED, AsJson, ModelName, Out
+from bddseg.cli.options import (
+    INPUT,
+    MACHINES,
+    MODEL,
+    PERFORMANCE,
+    TASK_NAMES,
+    AsJson,
+    Formats,
+    Limit,
+    ModelName,
+    Out,
+    Overwrite,
+    Runtime,
+)
 from bddseg.cli.progress import track_bytes, track_run
-from bddseg.errors import BddsegError, BddsegWarning
+from bddseg.errors import unknown_name
+from bddseg.progress import pluralize
+from bddseg.registry import Registry
 
 if TYPE_CHECKING:
-    from bddseg.engine.job import Record
+    from bddseg.record import RunRecord
+    from bddseg.specs import Precision
 
-
-class Precision(StrEnum):
-    """What the network computes in."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
+_PRECISIONS = ("fp32", "fp16", "bf16")
 
 
 def infer(
@@ -35,166 +46,219 @@ def infer(
         ),
     ],
     out: Out,
+    limit: Limit = None,
+    start: Annotated[
+        int, typer.Option(min=0, help="Of a video: first frame.", rich_help_panel=INPUT)
+    ] = 0,
+    end: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of a video: frame after the last.", rich_help_panel=INPUT),
+    ] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Of a video: every N-th frame.", rich_help_panel=INPUT)
+    ] = 1,
     weights: Annotated[
         Path | None,
-        typer.Option(help="A checkpoint of the model's architecture, .pth or .safetensors."),
-    ] = None,
-    formats: Annotated[
-        str,
         typer.Option(
-            "--format", help="mask, color, overlay, rle, video: one, or several with commas."
+            help="A checkpoint of the model's architecture, .pth or .safetensors.",
+            rich_help_panel=MODEL,
         ),
-    ] = "mask",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    gpus: Annotated[
-        int | None, typer.Option(min=1, help="Workers on this machine, one for each GPU.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="The same on a CPU: workers that share its cores.")
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            "-t",
+            metavar="TASK",
+            help="Which task, of a model with several.",
+            callback=TASK_NAMES.check,
+            autocompletion=TASK_NAMES.complete,
+            rich_help_panel=MODEL,
+        ),
     ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=0, help="Frames at a time; 0: 1 on a CPU, what fits on a GPU.")
-    ] = 0,
-    precision: Annotated[
-        Precision, typer.Option(help="What the network computes in; fp16 and bf16 suit GPUs.")
-    ] = Precision.FP32,
     tta: Annotated[
         bool,
-        typer.Option("--tta", help="Average over six scales and mirror images: 17 times the work."),
-    ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
-    start: Annotated[int, typer.Option(min=0, help="Of a video, from this frame on.")] = 0,
-    end: Annotated[int | None, typer.Option(min=1, help="Of a video, up to this frame.")] = None,
-    every: Annotated[int, typer.Option(min=1, help="Of a video, each so many-th frame.")] = 1,
-    overwrite: Annotated[
-        bool,
         typer.Option(
-            "--overwrite/--resume",
-            help="Replace the results of another run, or go on where this one stopped.",
+            "--tta",
+            help="Average over six scales and mirror images: 17 times the work.",
+            rich_help_panel=MODEL,
         ),
     ] = False,
-    nodes: Annotated[int, typer.Option("--nnodes", min=1, help="Machines that share the run.")] = 1,
-    node_rank: Annotated[int, typer.Option(min=0, help="This machine's number, from 0.")] = 0,
+    formats: Formats = "mask",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=PERFORMANCE)
+    ] = "auto",
+    runtime: Runtime = "torch",
+    gpus: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers, one for each GPU.", rich_help_panel=PERFORMANCE),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Workers that share the CPU's cores.", rich_help_panel=PERFORMANCE
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Frames at a time; 0 means 1 on a CPU, and what fits on a GPU.",
+            rich_help_panel=PERFORMANCE,
+        ),
+    ] = 0,
+    precision: Annotated[
+        str, typer.Option(help="fp32, fp16 or bf16.", rich_help_panel=PERFORMANCE)
+    ] = "fp32",
+    num_nodes: Annotated[
+        int,
+        typer.Option(
+            "--nnodes", min=1, help="Machines that share the run.", rich_help_panel=MACHINES
+        ),
+    ] = 1,
+    node_rank: Annotated[
+        int, typer.Option(min=0, help="Rank of this machine.", rich_help_panel=MACHINES)
+    ] = 0,
     endpoint: Annotated[
-        str, typer.Option("--rdzv-endpoint", help="HOST:PORT of machine 0, where all meet.")
+        str,
+        typer.Option(
+            "--rdzv-endpoint",
+            help="HOST:PORT of machine 0, where all meet.",
+            rich_help_panel=MACHINES,
+        ),
     ] = "",
-    stall_s: Annotated[
+    stall_timeout_s: Annotated[
         float,
         typer.Option(
             "--stall-timeout",
             min=1,
-            help="Seconds without a sign of life after which a worker is dead.",
+            help="Seconds without a heartbeat after which a worker counts as dead.",
+            rich_help_panel=MACHINES,
         ),
     ] = 60.0,
-    restarts: Annotated[
-        int, typer.Option("--max-restarts", min=0, help="How often to restart dead workers.")
+    max_restarts: Annotated[
+        int,
+        typer.Option(min=0, help="How often to restart dead workers.", rich_help_panel=MACHINES),
     ] = 3,
-    as_json: AsJson = False,
 ) -> None:
     """Write a mask for each frame: an 8-bit PNG of class ids, at the frame's own size.
 
-    Results mirror the tree of the source; run.json beside them says how they were made. A run that
-    was interrupted, in whatever way, goes on where it stopped when the same command is given again.
+    OUT/run.json says how the results were made; OUT/masks mirrors the folders of the source. The
+    same command resumes a run that was interrupted.
+
+    Examples:
+      bddseg infer espnetv2_1024x512 frames -o out
+
+      bddseg infer MODEL drive.mp4 -o out --format mask,overlay,video --every 2
     """
+    if gpus and (workers or device == "cpu"):
+        raise typer.BadParameter("--gpus excludes --workers and --device cpu.")
+    if num_nodes > 1 and not endpoint:
+        raise typer.BadParameter("Several machines need --rdzv-endpoint HOST:PORT.")
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 
-    if gpus and (workers or device == "cpu"):
-        raise typer.BadParameter("--gpus and --workers or --device cpu exclude each other.")
-    if nodes > 1 and not endpoint:
-        raise typer.BadParameter("Several machines need --rdzv-endpoint HOST:PORT.")
     entry = find_entry(model)
     with track_bytes() as meter:
         checkpoint = weights or get_weights(entry, meter)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.
-    from bddseg.data.sources import Selection
-    from bddseg.engine.allocator import keep_freed_memory
-    from bddseg.engine.job import Job
-    from bddseg.engine.launch import run_job
-    from bddseg.engine.outputs import parse_formats
+    from bddseg.data.sources.source import Selection
+    from bddseg.inference.memory import keep_freed_memory
+    from bddseg.inference.run import Execution, Launch, RunSpec, run
 
-    keep_freed_memory()
-    job = Job(
+    spec = RunSpec(
         entry=entry,
         weights=checkpoint,
         source=source,
-        out=out,
         selection=Selection(limit=limit, start=start, end=end, every=every),
-        formats=parse_formats(formats.split(",")),
-        device="cuda" if gpus else device,
-        precision=precision.value,
-        tta=tta,
-        batch_size=batch_size,
+        execution=Execution(
+            runtime=runtime,
+            device="cuda" if gpus else device,
+            precision=_parse_precision(precision),
+            tta=tta,
+            batch_size=batch_size,
+            task=task,
+        ),
+        out=out,
+        formats=_parse_formats(formats),
         overwrite=overwrite,
-        workers=gpus or workers or 1,
-        nodes=nodes,
-        node_rank=node_rank,
-        endpoint=endpoint,
-        restarts=restarts,
-        stall_s=stall_s,
+        launch=Launch(
+            num_workers=gpus or workers or 1,
+            num_nodes=num_nodes,
+            node_rank=node_rank,
+            endpoint=endpoint,
+            max_restarts=max_restarts,
+            stall_timeout_s=stall_timeout_s,
+        ),
     )
+    if spec.num_workers == 1:
+        keep_freed_memory()
     try:
-        with track_run("Segmenting") as display:
-            record = run_job(job, display)
+        with _interrupt_on_sigterm(), track_run("Segmenting") as progress:
+            record = run(spec, progress)
     except KeyboardInterrupt:
-        show_note("The same command goes on from there.")
+        show_note("The same command resumes the run.")
         raise
-    if record is None:
+    if record is not None:
+        _report(record, out, as_json=as_json)
+
+
+def _parse_precision(name: str) -> "Precision":
+    for precision in _PRECISIONS:
+        if name == precision:
+            return precision  # type: ignore[return-value]
+    raise typer.BadParameter(f"--precision {name}: use one of {', '.join(_PRECISIONS)}.")
+
+
+def _parse_formats(names: str) -> tuple[str, ...]:
+    known = Registry("bddseg.writers", "format").list_names()
+    formats = tuple(name.strip() for name in names.split(","))
+    for name in formats:
+        if name not in known:
+            error = unknown_name("format", name, known, f"Formats: {', '.join(known)}.")
+            raise typer.BadParameter(f"--format {names}: {error}")
+    return formats
+
+
+@contextmanager
+def _interrupt_on_sigterm() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C: results in progress are written, and the record says so."""
+
+    def interrupt(*_signal: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        previous = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:
+        # Not in the main thread: the program that called us handles signals.
+        yield
         return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _report(record: "RunRecord", out: Path, *, as_json: bool) -> None:
     if as_json:
         show_json(asdict(record))
     else:
         show(_summarize(record, out))
     if record.failures:
-        _report_failures(record)
+        show_note(
+            f"{pluralize(len(record.failures), 'frame')} failed. Fix or remove them and run the "
+            "same command again; the others are done."
+        )
         raise typer.Exit(1)
 
 
-def work(job: Annotated[str, typer.Argument()]) -> None:
-    """Be one of the workers of a run; torchrun starts this."""
-    import signal
-    import warnings
-
-    from bddseg.engine.allocator import keep_freed_memory
-    from bddseg.engine.job import decode_job
-    from bddseg.engine.launch import leave_error, run_job
-
-    keep_freed_memory()
-
-    def interrupt(*_signal: object) -> None:
-        # A terminal's signal is followed by torchrun's: the first one counts, and what this worker
-        # holds is written undisturbed.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
-    if os.environ.get("RANK", "0") != "0":
-        # What is to be said of plugins, the first worker says.
-        warnings.simplefilter("ignore", BddsegWarning)
-    with track_run("Segmenting") as display:
-        try:
-            run_job(decode_job(job), display)
-        except BddsegError as error:
-            # Whoever started the workers shows it, once.
-            leave_error(error)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-
-
-def _report_failures(record: "Record") -> None:
-    show_note(
-        f"{len(record.failures)} frames failed. Mend or remove them and give the same command "
-        "again; the others are done."
-    )
-
-
-def _summarize(record: "Record", out: Path) -> str:
-    seconds = record.seconds["run"]
-    pace = f"{record.done / seconds:.2f} frames a second on {record.device}"
-    workers = f" with {len(record.workers)} workers" if len(record.workers) > 1 else ""
-    before = f", {record.skipped} were there already" if record.skipped else ""
+def _summarize(record: "RunRecord", out: Path) -> str:
+    rate = record.done / max(record.seconds["run"], 1e-9)
+    num_workers = len(record.workers)
+    workers = f" with {num_workers} workers" if num_workers > 1 else ""
+    skipped = f", {record.skipped} were there already" if record.skipped else ""
     failed = f", {len(record.failures)} failed" if record.failures else ""
-    done = f"{record.done} of {record.frames} frames done into {out}"
-    return f"{done} ({pace}{workers}){before}{failed}."
+    done = f"{record.done} of {pluralize(record.frames, 'frame')} done, in {out}"
+    return f"{done} ({rate:.2f} frames/s on {record.device}{workers}){skipped}{failed}."

@@ -1,171 +1,155 @@
-"""How far things are, on stderr: bars on a terminal, lines now and then elsewhere."""
+"""Progress on stderr: bars on a terminal, otherwise a line every ten seconds."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from bddseg.cli.console import format_size, make_console, print_plain
-from bddseg.progress import Display, Meter
+from bddseg.cli.console import format_size, is_quiet, make_console, show_note
+from bddseg.progress import Progress, ProgressGroup, SilentProgress, pluralize
 
 if TYPE_CHECKING:
+    import rich.progress
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
 
-_PLAIN_INTERVAL_S = 10.0
+_LINE_INTERVAL_S = 10.0
 
 
-def track(items: Sequence[T], description: str) -> Iterable[T]:
-    """Pass items on and show on stderr how many have gone by."""
+@contextmanager
+def show_progress(description: str, *, unit: str = "file") -> Iterator[Progress]:
+    """Show the progress of some work on stderr; nothing with --quiet."""
+    with show_progress_group() as group:
+        yield group.start(description, unit=unit)
+
+
+@contextmanager
+def show_progress_group() -> Iterator[ProgressGroup]:
+    """Show the progress of several pieces of work on stderr; nothing with --quiet."""
     console = make_console(stderr=True)
-    return (_track_bar if console.is_terminal else _track_lines)(items, description)
+    if is_quiet():
+        yield SilentProgress()
+    elif console.is_terminal:
+        with _make_bars(console) as bars:
+            yield _Bars(bars)
+    else:
+        yield _Lines()
 
 
-def _track_bar(items: Sequence[T], description: str) -> Iterator[T]:
-    with _make_bar(make_console(stderr=True), "", transient=False) as progress:
-        yield from progress.track(items, description=description)
+def track(items: Sequence[T], description: str) -> Iterator[T]:
+    """Yield items and show on stderr how many are done."""
+    with show_progress(description) as progress:
+        for done, item in enumerate(items):
+            progress.update(done=done, total=len(items))
+            yield item
+        progress.update(done=len(items), total=len(items))
 
 
-def _make_bar(console: "Console", extra: str, *, transient: bool) -> "Progress":
-    """Return a bar with how many are done and the time left; `extra` is text between the two."""
-    # Imported here: not every command shows a bar, and --help should be quick.
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+def track_run(description: str) -> AbstractContextManager[Progress]:
+    """Show the progress of a run over frames."""
+    return show_progress(description, unit="frame")
+
+
+# Downloads.
+track_bytes = show_progress_group
+
+
+class _Lines:
+    """Lines for several pieces of work."""
+
+    def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
+        return _LineProgress(description, unit, total)
+
+    def note(self, text: str) -> None:
+        show_note(text)
+
+
+class _LineProgress:
+    """Prints a line every ten seconds."""
+
+    def __init__(self, description: str, unit: str, total: int | None) -> None:
+        self._description = description
+        self._unit = unit
+        self._total = total
+        self._printed_s = time.monotonic()
+
+    def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
+        if time.monotonic() - self._printed_s >= _LINE_INTERVAL_S:
+            self._printed_s = time.monotonic()
+            counted = _count(done, failed, total or self._total, self._unit)
+            show_note(f"{self._description}: {counted}")
+
+    def note(self, text: str) -> None:
+        show_note(text)
+
+
+class _Bars:
+    """Bars for several pieces of work."""
+
+    def __init__(self, bars: "rich.progress.Progress") -> None:
+        self._bars = bars
+
+    def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
+        return _BarProgress(self._bars, description, unit, total)
+
+    def note(self, text: str) -> None:
+        _print_above(self._bars, text)
+
+
+class _BarProgress:
+    """Shows a bar from the first update on."""
+
+    def __init__(
+        self, bars: "rich.progress.Progress", description: str, unit: str, total: int | None
+    ) -> None:
+        self._bars = bars
+        self._description = description
+        self._unit = unit
+        self._total = total
+        self._bar: rich.progress.TaskID | None = None
+        self._first = (0.0, 0)
+
+    def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
+        total = total or self._total
+        if self._bar is None:
+            self._bar = self._bars.add_task(self._description, total=total, text="")
+            self._first = (time.monotonic(), done)
+        started_s, started_done = self._first
+        rate = (done - started_done) / max(time.monotonic() - started_s, 0.1)
+        text = f"{_count(done, failed, total, self._unit)}, {_format_rate(rate, self._unit)}"
+        # Failed units are included, or the bar would never be full.
+        self._bars.update(self._bar, completed=done + failed, total=total, text=text)
+
+    def note(self, text: str) -> None:
+        _print_above(self._bars, text)
+
+
+def _print_above(bars: "rich.progress.Progress", text: str) -> None:
+    bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _make_bars(console: "Console") -> "rich.progress.Progress":
+    # Imported here: not every command shows progress.
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        *([TextColumn(extra)] if extra else []),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[text]}", markup=False),
         TimeRemainingColumn(),
         console=console,
-        transient=transient,
+        transient=True,
     )
 
 
-def _track_lines(items: Sequence[T], description: str) -> Iterator[T]:
-    reported = time.monotonic()
-    for done, item in enumerate(items):
-        if time.monotonic() - reported >= _PLAIN_INTERVAL_S:
-            print_plain(f"{description}: {done} of {len(items)}")
-            reported = time.monotonic()
-        yield item
-    print_plain(f"{description}: {len(items)} of {len(items)}")
+def _count(done: int, failed: int, total: int | None, unit: str) -> str:
+    """Return "3 of 5 frames, 1 failed"."""
+    if unit == "byte":
+        return format_size(done) + (f" of {format_size(total)}" if total else "")
+    counted = f"{done:,} of {pluralize(total, unit)}" if total else pluralize(done, unit)
+    return counted + (f", {failed:,} failed" if failed else "")
 
 
-@contextmanager
-def track_run(description: str) -> Iterator[Display]:
-    """Show on stderr how many frames are done and have failed, the rate, and the time left."""
-    console = make_console(stderr=True)
-    if not console.is_terminal:
-        yield _PlainDisplay(description)
-        return
-    with _make_bar(console, "{task.fields[extra]}", transient=True) as progress:
-        yield _BarDisplay(progress, description)
-
-
-class _PlainDisplay:
-    """A line now and then."""
-
-    def __init__(self, description: str) -> None:
-        self._description = description
-        self._reported = time.monotonic()
-
-    def update(self, *, done: int, failed: int, total: int | None) -> None:
-        if time.monotonic() - self._reported >= _PLAIN_INTERVAL_S:
-            self._reported = time.monotonic()
-            of = f" of {total}" if total is not None else ""
-            also = f", {failed} failed" if failed else ""
-            print_plain(f"{self._description}: {done}{of}{also}")
-
-    def note(self, text: str) -> None:
-        print_plain(text)
-
-
-class _BarDisplay:
-    """A bar for all workers together."""
-
-    def __init__(self, progress: "Progress", description: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(description, total=None, extra="")
-        self._first: tuple[float, int] | None = None
-
-    def update(self, *, done: int, failed: int, total: int | None) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = (now, done)
-        rate = (done - self._first[1]) / max(now - self._first[0], 0.1)
-        also = f", {failed} failed" if failed else ""
-        extra = f"{rate:.1f} frames/s{also}"
-        # Failed frames are passed too, or the bar would never be full.
-        self._progress.update(self._task, completed=done + failed, total=total, extra=extra)
-
-    def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def track_bytes() -> Iterator[Meter]:
-    """Show on stderr how far transfers are, their rate and the time left."""
-    console = make_console(stderr=True)
-    if not console.is_terminal:
-        yield _PlainMeter()
-        return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
-        yield _BarMeter(progress)
-
-
-class _PlainMeter:
-    """A line for each transfer now and then."""
-
-    def __init__(self) -> None:
-        self._reported: dict[str, float] = {}
-
-    def show(self, name: str, done: int, total: int | None) -> None:
-        reported = self._reported.setdefault(name, time.monotonic())
-        if time.monotonic() - reported >= _PLAIN_INTERVAL_S:
-            self._reported[name] = time.monotonic()
-            whole = f" of {format_size(total)}" if total is not None else ""
-            print_plain(f"{name}: {format_size(done)}{whole}")
-
-    def note(self, text: str) -> None:
-        print_plain(text)
-
-
-class _BarMeter:
-    """A bar for each transfer."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def show(self, name: str, done: int, total: int | None) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name)
-        self._progress.update(self._tasks[name], completed=done, total=total)
-
-    def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _format_rate(rate: float, unit: str) -> str:
+    return f"{rate / 1e6:.1f} MB/s" if unit == "byte" else f"{rate:.1f} {unit}s/s"

@@ -1,9 +1,10 @@
-"""Scores as `bddseg eval` shows them: tables, and plain data for JSON."""
+"""Scores as `bddseg eval` shows them."""
 
-from dataclasses import asdict
+import math
 from typing import TYPE_CHECKING
 
-from bddseg.cli.console import show, show_json
+from bddseg.cli.table import make_table
+from bddseg.progress import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,133 +12,107 @@ if TYPE_CHECKING:
 
     from rich.console import Group, RenderableType
 
-    from bddseg.metrics.conditions import ConditionScore
-    from bddseg.metrics.evaluation import Evaluation, ImageScore
+    from bddseg.metrics.bootstrap import Difference
+    from bddseg.metrics.conditions import ConditionResult
+    from bddseg.metrics.evaluation import Evaluation
+    from bddseg.metrics.metric import MetricTable, Scores
 
 
 def describe_score(evaluation: "Evaluation") -> "Group":
-    """Return the scores as tables, a row for each class, with what they rest on."""
+    """Return a table for each metric, with a row for each class."""
     from rich.console import Group
-    from rich.table import Table
 
-    score, plain, binary = evaluation.score, evaluation.plain, evaluation.binary
-    official = Table(box=None, pad_edge=False, header_style="bold")
-    official.add_column("class")
-    for heading in ("IoU", "Acc"):
-        official.add_column(heading, justify="right")
-    for name in evaluation.task.scored_classes:
-        official.add_row(name, f"{score.iou[name]:.2f}", f"{score.acc[name]:.2f}")
-    official.add_row("mean", f"{score.mean_iou:.2f}", f"{score.mean_acc:.2f}", style="bold")
-    counted = Table(box=None, pad_edge=False, header_style="bold")
-    counted.add_column("class")
-    edges = evaluation.boundary_iou
-    for heading in ("IoU", "precision", "recall", "F1", *(["boundary IoU"] if edges else [])):
-        counted.add_column(heading, justify="right")
-    for name, each in plain.classes.items():
-        values = [each.iou, each.precision, each.recall, each.f1]
-        values += [edges[name]] if edges else []
-        counted.add_row(name, *(f"{value:.2f}" for value in values))
-    counted.add_row("mean", f"{plain.mean_iou:.2f}", style="bold")
-    background = "" if evaluation.task.background is None else ", without the background"
-    parts: list[RenderableType] = [
-        f"Official score, task {evaluation.task.name}, {evaluation.frames} frames: truth pixels of "
-        "the background are left out.\n",
-        official,
-        f"\npAcc {score.pixel_acc:.2f}, fIoU {score.frequency_weighted_iou:.2f}. "
-        "Acc is the evaluator's word for precision.",
-        "\nPlain score: all known pixels count, so false positives on the background cost.\n",
-        counted,
-        f"\nThe mean is over the classes that occur{background}.",
-    ]
-    if binary:
-        drivable = binary.classes["drivable"]
-        parts.append(
-            f"\nDrivable or not: IoU {drivable.iou:.2f}, mIoU with the background "
-            f"{binary.mean_iou_all:.2f}, pixel accuracy {binary.pixel_acc:.2f} (what the YOLOP "
-            "family reports)."
-        )
+    frames = pluralize(len(evaluation.frames), "frame")
+    parts: list[RenderableType] = [f"Task {evaluation.task.name}, {frames}. In percent."]
+    for name, metric in evaluation.metrics.metrics.items():
+        parts += ["", *_describe_metric(evaluation[name], metric.table)]
     return Group(*parts)
 
 
-def to_json(evaluation: "Evaluation") -> dict[str, object]:
-    """Return an evaluation as plain data."""
-    names = [*evaluation.task.classes, "unknown"]
-    return {
-        "task": evaluation.task.name,
-        "frames": evaluation.frames,
-        "missing": evaluation.missing,
-        "surplus": evaluation.surplus,
-        "official": evaluation.score.to_official(),
-        "plain": asdict(evaluation.plain),
-        "boundary_iou": evaluation.boundary_iou,
-        "binary": asdict(evaluation.binary) if evaluation.binary else None,
-        "confusion": {"classes": names, "truth_by_result": evaluation.counts.tolist()},
-    }
-
-
-def describe_conditions(conditions: "Sequence[ConditionScore]") -> "Group":
-    """Return the scores by condition as a table."""
+def describe_conditions(evaluation: "Evaluation", results: "Sequence[ConditionResult]") -> "Group":
+    """Return the headlines by condition as a table."""
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("attribute")
-    table.add_column("value")
-    for heading in ("frames", "official mIoU", "mIoU"):
-        table.add_column(heading, justify="right")
-    for each in conditions:
-        scores = (f"{each.official_miou:.2f}", f"{each.miou:.2f}")
-        table.add_row(each.attribute, each.value, str(each.frames), *scores)
-    return Group("\nBy condition, the worst first; mIoU counts the background.\n", table)
+    from bddseg.metrics.standard import get_rank_key
 
-
-def show_comparison(
-    results: "Sequence[Path]",
-    evaluations: "Sequence[Evaluation]",
-    images: "Sequence[Sequence[ImageScore]]",
-    *,
-    as_json: bool,
-) -> None:
-    """Show several results, and how each differs from the first."""
-    import numpy as np
-    from rich.table import Table
-
-    from bddseg.metrics.comparison import compare_results, official_miou, plain_miou
-
-    task = evaluations[0].task
-    counts = [np.stack([image.counts for image in each]) for each in images]
-    differences = [
-        [compare_results(counts[0], each, task, measure) for measure in (official_miou, plain_miou)]
-        for each in counts[1:]
-    ]
-    if as_json:
-        rows = [
-            {"result": str(result), **to_json(evaluation)}
-            for result, evaluation in zip(results, evaluations, strict=True)
-        ]
-        for row, (official, plain) in zip(rows[1:], differences, strict=True):
-            row["difference"] = {"official_miou": asdict(official), "miou": asdict(plain)}
-        show_json(rows)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("result")
-    for heading in ("official mIoU", "difference", "95 %", "mIoU", "difference", "95 %"):
-        table.add_column(heading, justify="right")
-    for number, (result, evaluation) in enumerate(zip(results, evaluations, strict=True)):
-        cells: list[str] = []
-        for place, value in enumerate((evaluation.score.mean_iou, evaluation.plain.mean_iou)):
-            cells.append(f"{value:.2f}")
-            if number == 0:
-                cells += ["", ""]
-                continue
-            difference = differences[number - 1][place]
-            mark = "" if difference.is_clear else " (noise)"
-            cells.append(f"{difference.value:+.2f}{mark}")
-            cells.append(f"{difference.low:+.2f} to {difference.high:+.2f}")
-        table.add_row(str(result), *cells)
-    show(table)
-    show(
-        f"\nTask {task.name}, {evaluations[0].frames} frames. mIoU counts the background, the "
-        "official one does not. Differences are from the first result; the interval is a paired "
-        "bootstrap over frames, and (noise) stands where it holds 0."
+    headings = evaluation.metrics.headings
+    table = make_table(
+        ["attribute", "value", "frames", *headings.values()],
+        [
+            [
+                each.attribute,
+                each.value,
+                str(each.num_frames),
+                *(_format(each.headlines[key]) for key in headings),
+            ]
+            for each in results
+        ],
+        num_text=2,
     )
+    order = headings[get_rank_key(evaluation.task)]
+    return Group("", f"By condition, the worst first ({order}):", "", table)
+
+
+def describe_comparison(
+    predictions: "Sequence[Path]",
+    evaluations: "Sequence[Evaluation]",
+    differences: "Sequence[dict[str, Difference]]",
+) -> "Group":
+    """Return the headlines of several results, and how each differs from the first.
+
+    Args:
+        predictions: Path of each result.
+        evaluations: Evaluation of each.
+        differences: For each but the first, the difference from the first in each headline.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    first = evaluations[0]
+    rows: list[list[str]] = []
+    for key, heading in first.metrics.headings.items():
+        for number, evaluation in enumerate(evaluations):
+            cells = _describe_difference(differences[number - 1][key]) if number else ["", ""]
+            rows.append([heading, str(number + 1), _format(evaluation.headlines[key]), *cells])
+    frames = pluralize(len(first.frames), "frame")
+    return Group(
+        f"Task {first.task.name}, {frames}. In percent.",
+        *(Text(f"{number}: {path}", overflow="fold") for number, path in enumerate(predictions, 1)),
+        "",
+        make_table(["score", "result", "value", "difference", "95 % interval"], rows),
+        "",
+        "Differences are from result 1; the interval is a paired bootstrap over frames. "
+        "n.s.: not significant, the interval includes 0.",
+    )
+
+
+def _describe_metric(scores: "Scores", table: "MetricTable") -> "list[RenderableType]":
+    rows = [
+        [name, *(_format(numbers.get(key, math.nan)) for key in table.columns)]
+        for name, numbers in scores["classes"].items()
+    ]
+    bold = frozenset({len(rows)})
+    if scores["mean"]:
+        mean = scores["mean"]
+        cells = [_format(mean[key]) if key in mean else "" for key in table.columns]
+        rows.append([table.mean_label, *cells])
+    overall = ", ".join(
+        f"{heading} {_format(scores['overall'][key])}" for key, heading in table.overall.items()
+    )
+    below = [f"{overall}."] if overall else []
+    return [
+        table.title,
+        make_table(["class", *table.columns.values()], rows, bold=bold),
+        *below,
+        *table.notes,
+    ]
+
+
+def _describe_difference(difference: "Difference") -> list[str]:
+    mark = "" if difference.significant else " n.s."
+    interval = f"{_format(difference.low, '+')} to {_format(difference.high, '+')}"
+    return [_format(difference.value, "+") + mark, interval]
+
+
+def _format(value: float, sign: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{sign}.2f}"

@@ -1,11 +1,10 @@
-"""`bddseg plugins`: what installed packages add, and starting one."""
+"""`bddseg plugins`: what installed packages add, and starting a new one."""
 
-import typer
+from bddseg.cli.general import make_group
+from bddseg.cli.plugins.list import list_plugins
+from bddseg.cli.plugins.new import create_plugin
 
-from bddseg.cli.plugins import listing, new
-
-app = typer.Typer(
-    help="Plugins: what installed packages add, and starting a new one.", no_args_is_help=True
+app = make_group(
+    "Plugins: list what installed packages add; start a new one.",
+    {"list": list_plugins, "new": create_plugin},
 )
-app.command("list")(listing.list_plugins)
-app.command("new")(new.new)

@@ -5,27 +5,43 @@ from typing import Annotated
 
 import typer
 
-from bddseg.cli.console import show
+from bddseg.cli.commands import BUILT_IN, COMMANDS
+from bddseg.cli.console import show, show_json
+from bddseg.cli.names import list_names
+from bddseg.cli.options import OUTPUT, AsJson
+from bddseg.plugins.scaffold import write_package
 
 
-def new(
+def create_plugin(
     name: Annotated[
-        str, typer.Argument(help="Of the architecture, the model and the command: letters, digits.")
+        str,
+        typer.Argument(
+            help="Name of the architecture, the model and the command, such as fast_net."
+        ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder in which the package's is made.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="Where the package's folder is made.", rich_help_panel=OUTPUT
+        ),
     ] = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Write a package with an architecture, a catalog entry, a command and tests, which all run."""
-    from bddseg.cli.commands import COMMANDS, HIDDEN, OURS
-    from bddseg.models.architectures import ARCHITECTURES
-    from bddseg.plugins.scaffold import write_package
+    """Write a package with an architecture, a catalog entry, a command and tests, ready to run.
 
-    taken = {*OURS, *HIDDEN, *COMMANDS.list_names(), *ARCHITECTURES.list_names()}
-    folder = write_package(name, out, taken=taken)
-    show(
-        f"{folder} is a plugin, and its README says what is where. Next:\n"
-        f"  pip install -e '{folder}[test]'\n"
-        f"  pytest {folder}\n"
-        f"  bddseg plugins list"
-    )
+    Examples:
+      bddseg plugins new fast_net
+
+      bddseg plugins new fast_net -o plugins
+    """
+    architectures = list_names("bddseg.architectures")
+    reserved = {*BUILT_IN, *COMMANDS.list_names(), *architectures}
+    folder = write_package(name, out, reserved=reserved)
+    commands = [f"pip install -e '{folder}[test]'", f"pytest {folder}", "bddseg plugins list"]
+    if as_json:
+        show_json({"folder": str(folder), "next": commands})
+    else:
+        show(
+            f"The plugin is in {folder}; its README describes the files. Next:\n"
+            + "\n".join(f"  {command}" for command in commands)
+        )

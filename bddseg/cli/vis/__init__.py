@@ -1,15 +1,15 @@
-"""`bddseg vis`: pictures of masks."""
+"""`bddseg vis`: images of masks."""
 
 import typer
 
-from bddseg.cli.vis import colorize, compare, overlay, sheet, video
+from bddseg.cli.vis import colorize, errors, grid, overlay, video
 
 app = typer.Typer(
-    help="Pictures of masks: colormaps, overlays, comparisons, sheets, videos.",
+    help="Draw masks: colormaps, overlays, error maps, grids and videos.",
     no_args_is_help=True,
 )
-app.command("colorize")(colorize.colorize)
-app.command("overlay")(overlay.overlay)
-app.command("compare")(compare.compare)
-app.command("sheet")(sheet.sheet)
-app.command("video")(video.video)
+app.command("colorize", epilog=colorize.EXAMPLES)(colorize.colorize)
+app.command("overlay", epilog=overlay.EXAMPLES)(overlay.overlay)
+app.command("errors", epilog=errors.EXAMPLES)(errors.errors)
+app.command("grid", epilog=grid.EXAMPLES)(grid.grid)
+app.command("video", epilog=video.EXAMPLES)(video.video)

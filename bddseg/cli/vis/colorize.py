@@ -1,30 +1,66 @@
-"""`bddseg vis colorize`: masks in colour."""
+"""`bddseg vis colorize`: masks as colormaps."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bddseg.cli.options import ALL_CORES, Out, TaskName, Workers
+from bddseg.cli.options import (
+    ALL_CORES,
+    INPUT,
+    OUTPUT,
+    AsJson,
+    Limit,
+    Out,
+    TaskName,
+    Threads,
+    choose_task,
+)
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Resume, report
-from bddseg.tasks import get_task
+
+EXAMPLES = """
+Examples:
+
+bddseg vis colorize -i out/masks -o colormaps
+
+bddseg vis colorize -i out/drivable.json -o colormaps --rgb
+"""
 
 
 def colorize(
-    masks: Annotated[Path, typer.Option("--in", "-i", help="Folder of masks.", show_default=False)],
+    masks: Annotated[
+        Path,
+        typer.Option(
+            "--input",
+            "-i",
+            help="A folder of masks, or Scalabel JSON.",
+            show_default=False,
+            rich_help_panel=INPUT,
+        ),
+    ],
     out: Out,
-    task: TaskName = "drivable",
+    task: TaskName = None,
+    limit: Limit = None,
     rgb: Annotated[
-        bool, typer.Option("--rgb", help="Write three channels instead of a palette.")
+        bool,
+        typer.Option(
+            "--rgb", help="Write three channels, without a palette.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     resume: Resume = False,
-    workers: Workers = ALL_CORES,
+    as_json: AsJson = False,
+    threads: Threads = ALL_CORES,
 ) -> None:
-    """Write each mask in its task's colours: a palette PNG with the same pixels."""
+    """Write masks as colormaps: palette PNGs in the colors of the task."""
+    from bddseg.vis.batch import DrawOptions
     from bddseg.vis.colorize import colorize_masks
 
-    outcome = colorize_masks(
-        masks, out, get_task(task), rgb=rgb, resume=resume, workers=workers, track=track
+    result = colorize_masks(
+        masks,
+        out,
+        choose_task(task, masks),
+        rgb=rgb,
+        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
     )
-    report(outcome, "colormaps", out)
+    report(result, "colormap", out, as_json=as_json)

@@ -1,47 +1,71 @@
-"""What the commands of `bddseg vis` share."""
+"""Options and output that the commands of `bddseg vis` share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_error, show_note
+from bddseg.cli.console import show, show_error, show_json, show_note
+from bddseg.cli.options import OUTPUT
+from bddseg.progress import pluralize
 
 if TYPE_CHECKING:
-    from bddseg.vis.pictures import Outcome
+    from bddseg.vis.batch import DrawResult
 
-# How many failures or remarks are shown before the rest is only counted.
-_LISTED = 5
+# Number of failures shown in full; the rest is counted.
+_MAX_SHOWN = 5
 
-Frames = Annotated[
-    str, typer.Option("--in", "-i", help="Frames: a folder, a glob or a list.", show_default=False)
-]
-Masks = Annotated[
-    Path, typer.Option("--color", "-c", help="Folder of masks or colormaps.", show_default=False)
-]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Only the first N frames.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Keep pictures that are newer than what they show.")
+    bool,
+    typer.Option(
+        "--resume", help="Keep images that are newer than their inputs.", rich_help_panel=OUTPUT
+    ),
 ]
-Alpha = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the colours in the blend.")]
-Contour = Annotated[bool, typer.Option("--contour", help="Outline regions too.")]
-Legend = Annotated[bool, typer.Option("--legend", help="Say what the colours mean.")]
+Alpha = Annotated[
+    float,
+    typer.Option(
+        min=0.0, max=1.0, metavar="X", help="Opacity of the colors.", rich_help_panel=OUTPUT
+    ),
+]
+Contour = Annotated[
+    bool,
+    typer.Option("--contour", help="Draw the contours of regions.", rich_help_panel=OUTPUT),
+]
+Legend = Annotated[
+    bool,
+    typer.Option("--legend", help="Draw a legend of the classes.", rich_help_panel=OUTPUT),
+]
 
 
-def report(outcome: "Outcome", what: str, out: Path) -> None:
-    """Say what drawing came to; exit code 1 if something failed."""
-    kept = f", {outcome.kept} kept" if outcome.kept else ""
-    show(f"{outcome.drawn} {what} written to {out}{kept}.")
-    if outcome.unpaired:
-        show_note(f"{len(outcome.unpaired)} frames have no mask, such as {outcome.unpaired[0]}.")
-    if outcome.remarks:
-        show_note(
-            f"{len(outcome.remarks)} masks had another size than their frame, and were scaled by "
-            f"nearest neighbour: {outcome.remarks[0]}."
+def report(result: "DrawResult", noun: str, out: Path, *, as_json: bool) -> None:
+    """Show how many images were drawn, and what failed. The exit code is 1 if any failed."""
+    if as_json:
+        show_json(
+            {
+                "out": str(out),
+                "drawn": result.drawn,
+                "kept": result.kept,
+                "failed": [failure.message for failure in result.failures],
+                "unpaired": list(map(str, result.unpaired)),
+                "resized": list(result.resized),
+            }
         )
-    for failure in outcome.failures[:_LISTED]:
+    else:
+        kept = f", {result.kept:,} kept" if result.kept else ""
+        show(f"{pluralize(result.drawn, noun)} written to {out}{kept}.")
+    if result.unpaired:
+        show_note(
+            f"{pluralize(len(result.unpaired), 'frame')} without a mask, "
+            f"such as {result.unpaired[0]}."
+        )
+    if result.resized:
+        show_note(
+            f"{pluralize(len(result.resized), 'mask')} resized to the frame by nearest neighbor: "
+            f"{result.resized[0]}."
+        )
+    for failure in result.failures[:_MAX_SHOWN]:
         show_error(failure)
-    if len(outcome.failures) > _LISTED:
-        show_note(f"And {len(outcome.failures) - _LISTED} more failed.")
-    if outcome.failures:
+    if len(result.failures) > _MAX_SHOWN:
+        show_note(f"{len(result.failures) - _MAX_SHOWN:,} more failed.")
+    if result.failures:
         raise typer.Exit(1)

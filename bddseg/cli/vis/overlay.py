@@ -1,44 +1,72 @@
 """`bddseg vis overlay`: masks blended onto their frames."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from bddseg.cli.options import ALL_CORES, Out, TaskName, Workers
+from bddseg.cli.options import (
+    ALL_CORES,
+    OUTPUT,
+    AsJson,
+    Input,
+    Limit,
+    Out,
+    Results,
+    TaskName,
+    Threads,
+    choose_task,
+)
 from bddseg.cli.progress import track
-from bddseg.cli.vis.options import Alpha, Contour, Frames, Legend, Limit, Masks, Resume, report
-from bddseg.tasks import get_task
-from bddseg.vis.kinds import PictureFormat
+from bddseg.cli.vis.options import Alpha, Contour, Legend, Resume, report
+
+EXAMPLES = """
+Examples:
+
+bddseg vis overlay -i frames -r out/masks -o overlays
+
+bddseg vis overlay -i frames -r out/drivable.json -o overlays --legend -n 100
+"""
+
+
+class ImageFormat(StrEnum):
+    """Values of --format."""
+
+    JPG = "jpg"
+    PNG = "png"
 
 
 def overlay(
-    frames: Frames,
-    masks: Masks,
+    frames: Input,
+    results: Results,
     out: Out,
-    task: TaskName = "drivable",
+    task: TaskName = None,
     limit: Limit = None,
     alpha: Alpha = 0.5,
     contour: Contour = False,
     legend: Legend = False,
-    picture_format: Annotated[
-        PictureFormat, typer.Option("--format", help="Of the pictures.")
-    ] = PictureFormat.JPG,
+    image_format: Annotated[
+        ImageFormat,
+        typer.Option("--format", help="File format of the overlays.", rich_help_panel=OUTPUT),
+    ] = ImageFormat.JPG,
     resume: Resume = False,
-    workers: Workers = ALL_CORES,
+    as_json: AsJson = False,
+    threads: Threads = ALL_CORES,
 ) -> None:
-    """Blend masks onto their frames, paired by name; the background stays untouched."""
-    from bddseg.vis.overlay import Style, overlay_frames
+    """Blend masks or colormaps onto their frames. The background does not change.
 
-    outcome = overlay_frames(
+    Frames and masks are paired by path or, failing that, by file name.
+    """
+    from bddseg.vis.batch import DrawOptions
+    from bddseg.vis.overlay import OverlayStyle, overlay_frames
+
+    result = overlay_frames(
         frames,
-        masks,
+        results,
         out,
-        get_task(task),
-        style=Style(alpha=alpha, contour=contour, legend=legend),
-        picture_format=picture_format,
-        limit=limit,
-        resume=resume,
-        workers=workers,
-        track=track,
+        choose_task(task, results),
+        style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
+        image_format="png" if image_format is ImageFormat.PNG else "jpg",
+        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
     )
-    report(outcome, "overlays", out)
+    report(result, "overlay", out, as_json=as_json)

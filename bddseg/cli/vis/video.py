@@ -6,48 +6,94 @@ from typing import Annotated
 
 import typer
 
-from bddseg.cli.options import ALL_CORES, TaskName, Workers
+from bddseg.cli.options import (
+    ALL_CORES,
+    INPUT,
+    OUTPUT,
+    AsJson,
+    Limit,
+    Results,
+    TaskName,
+    Threads,
+    choose_task,
+)
 from bddseg.cli.progress import track
-from bddseg.cli.vis.options import Alpha, Contour, Legend, Masks, report
-from bddseg.tasks import get_task
+from bddseg.cli.vis.options import Alpha, Contour, Legend, report
+
+EXAMPLES = """
+Examples:
+
+bddseg vis video -i drive.mp4 -r out/masks -o overlay.mp4
+
+bddseg vis video -i frames -r out/masks -o overlay.mp4 --side-by-side --fps 10
+"""
 
 
 def video(
     source: Annotated[
         str,
         typer.Option(
-            "--in", "-i", help="A video; or frames: a folder, a glob, a list.", show_default=False
+            "--input",
+            "-i",
+            help="A video; or frames: a folder, a glob pattern or a list file.",
+            show_default=False,
+            rich_help_panel=INPUT,
         ),
     ],
-    masks: Masks,
-    out: Annotated[Path, typer.Option("--out", "-o", help="An MP4 file.", show_default=False)],
-    task: TaskName = "drivable",
+    results: Results,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="MP4 file to write.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ],
+    task: TaskName = None,
+    limit: Limit = None,
     alpha: Alpha = 0.5,
     contour: Contour = False,
     legend: Legend = False,
     side_by_side: Annotated[
         bool,
-        typer.Option("--side-by-side", help="The frame on the left, the overlay on the right."),
+        typer.Option(
+            "--side-by-side",
+            help="Show the frame on the left and the overlay on the right.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     fps: Annotated[
         float | None,
-        typer.Option(min=0.01, help="Frames a second; without, the video's own, or 30."),
+        typer.Option(
+            min=0.01,
+            metavar="N",
+            help="Frames per second; by default those of the video, else 30.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    workers: Workers = ALL_CORES,
+    as_json: AsJson = False,
+    threads: Threads = ALL_CORES,
 ) -> None:
-    """Make a video of overlays, from a folder of frames or from a video and its masks."""
-    from bddseg.vis.overlay import Style
+    """Write the overlays of a video, or of a folder of frames, as an MP4.
+
+    Frames without a mask are not shown.
+    """
+    from bddseg.vis.batch import DrawOptions
+    from bddseg.vis.overlay import OverlayStyle
     from bddseg.vis.video import overlay_video
 
-    outcome = overlay_video(
+    result = overlay_video(
         source,
-        masks,
+        results,
         out,
-        get_task(task),
-        style=Style(alpha=alpha, contour=contour, legend=legend),
+        choose_task(task, results),
+        style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
         side_by_side=side_by_side,
-        rate=Fraction(fps).limit_denominator(1001) if fps else None,
-        workers=workers,
-        track=track,
+        fps=Fraction(fps).limit_denominator(1001) if fps else None,
+        options=DrawOptions(limit=limit, num_threads=threads, track=track),
     )
-    report(outcome, "frames", out)
+    report(result, "frame", out, as_json=as_json)

@@ -1,16 +1,21 @@
-"""`bddseg zoo`: the models, and the files that they publish."""
+"""`bddseg zoo`: the models and their published files."""
 
-import typer
+from bddseg.cli.general import make_group
+from bddseg.cli.zoo.download import download_files
+from bddseg.cli.zoo.list import list_models
+from bddseg.cli.zoo.path import show_path
+from bddseg.cli.zoo.remove import remove_files
+from bddseg.cli.zoo.show import show_model
+from bddseg.cli.zoo.verify import verify_files
 
-from bddseg.cli.zoo import download, listing, path, remove, show, verify
-
-app = typer.Typer(
-    help="The models: what there is, what each is worth, and their weights.",
-    no_args_is_help=True,
+app = make_group(
+    "The models of the zoo, their scores and their weights.",
+    {
+        "list": list_models,
+        "show": show_model,
+        "download": download_files,
+        "verify": verify_files,
+        "path": show_path,
+        "remove": remove_files,
+    },
 )
-app.command("list")(listing.list_models)
-app.command("show")(show.show_model)
-app.command("download")(download.download_files)
-app.command("verify")(verify.verify_files)
-app.command("path")(path.show_path)
-app.command("remove")(remove.remove)

@@ -1,4 +1,4 @@
-"""`bddseg zoo remove`: free the space that cached files take."""
+"""`bddseg zoo remove`: delete cached files."""
 
 from typing import Annotated
 
@@ -6,32 +6,36 @@ import typer
 
 from bddseg.cli.console import format_size, show, show_json
 from bddseg.cli.options import AsJson, ModelNames
+from bddseg.progress import pluralize
+from bddseg.zoo import cache
+from bddseg.zoo.catalog import find_entry
 
 
-def remove(
+def remove_files(
     models: ModelNames = None,
     everything: Annotated[bool, typer.Option("--all", help="All cached files.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove cached files: all that these models published, and what their downloads left."""
-    from bddseg.zoo.cache import list_cached, list_parts
-    from bddseg.zoo.cache import remove_files as remove_cached
-    from bddseg.zoo.catalog import find_entry
+    """Delete the cached files of models, and their unfinished downloads.
 
+    Examples:
+      bddseg zoo remove pspnet_r50-d8_512x1024_40k
+
+      bddseg zoo remove --all --yes
+    """
     if bool(models) == everything:
-        raise typer.BadParameter("Name models, or say --all.")
+        raise typer.BadParameter("Give models, or use --all.")
     entries = None if everything else [find_entry(model) for model in models or []]
-    paths = [*list_cached(entries), *list_parts(entries)]
+    paths = [*cache.list_cached(entries), *cache.list_parts(entries)]
     size_bytes = sum(path.stat().st_size for path in paths)
+    files = f"{pluralize(len(paths), 'file')}, {format_size(size_bytes)}"
     if paths and not yes:
         for path in paths:
             typer.echo(str(path), err=True)
-        typer.confirm(
-            f"Remove {len(paths)} files, {format_size(size_bytes)}?", abort=True, err=True
-        )
-    remove_cached(entries)
+        typer.confirm(f"Delete {files}?", abort=True, err=True)
+    cache.remove_files(entries)
     if as_json:
         show_json({"removed": [str(path) for path in paths], "size_bytes": size_bytes})
     else:
-        show(f"{len(paths)} files removed, {format_size(size_bytes)}.")
+        show(f"Deleted {files}.")

@@ -2,15 +2,17 @@
 
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
+from bddseg.specs import Entry
+from bddseg.zoo.cache import get_weights_path
+from bddseg.zoo.catalog import find_entry, format_entry
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from bddseg.zoo.entry import Entry
 
 
 def show_model(
@@ -18,13 +20,16 @@ def show_model(
     as_json: AsJson = False,
     as_toml: Annotated[
         bool,
-        typer.Option("--toml", help="Print the entry's TOML: a start for a model of your own."),
+        typer.Option("--toml", help="Print the entry's TOML, to start your own entry from."),
     ] = False,
 ) -> None:
-    """Show everything about one model."""
-    from bddseg.zoo.catalog import find_entry
-    from bddseg.zoo.entry import format_entry
+    """Show everything about one model.
 
+    Examples:
+      bddseg zoo show pspnet_r50-d8_512x1024_40k
+
+      bddseg zoo show pspnet_r50-d8_512x1024_40k --toml > mine.toml
+    """
     entry = find_entry(model)
     if as_json:
         show_json(describe(entry))
@@ -34,12 +39,8 @@ def show_model(
         show(_make_table(entry))
 
 
-def describe(entry: "Entry") -> dict[str, object]:
-    """Return an entry as plain data, with the state of its weights on this machine."""
-    import msgspec
-
-    from bddseg.zoo.cache import get_weights_path
-
+def describe(entry: Entry) -> dict[str, object]:
+    """Return an entry as plain data, with the path and the size of its cached weights."""
     path = get_weights_path(entry)
     return {
         **msgspec.to_builtins(entry),
@@ -49,7 +50,7 @@ def describe(entry: "Entry") -> dict[str, object]:
     }
 
 
-def _make_table(entry: "Entry") -> "Table":
+def _make_table(entry: Entry) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
@@ -63,6 +64,7 @@ def _make_table(entry: "Entry") -> "Table":
 
 
 def _flatten(content: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """Return rows of nested tables, with keys such as "weights.urls", without empty values."""
     rows: list[tuple[str, str]] = []
     for key, value in content.items():
         if isinstance(value, dict):

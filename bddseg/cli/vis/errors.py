@@ -1,0 +1,80 @@
+"""`bddseg vis errors`: where predictions differ from the ground truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bddseg.cli.options import (
+    ALL_CORES,
+    INPUT,
+    AsJson,
+    GroundTruth,
+    Input,
+    Limit,
+    Out,
+    Results,
+    TaskName,
+    Threads,
+    choose_task,
+)
+from bddseg.cli.progress import track
+from bddseg.cli.vis.options import Resume, report
+
+EXAMPLES = """
+Examples:
+
+bddseg vis errors -i frames -g gt -r out/masks -o errors
+
+bddseg vis errors -i frames -g gt -r masks -o worst --worst 9 --per-image iou.csv
+"""
+
+
+def errors(
+    frames: Input,
+    ground_truth: GroundTruth,
+    results: Results,
+    out: Out,
+    task: TaskName = None,
+    worst: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Only the N frames with the lowest mean IoU in --per-image.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Table that `bddseg eval --per-image` wrote.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    limit: Limit = None,
+    resume: Resume = False,
+    as_json: AsJson = False,
+    threads: Threads = ALL_CORES,
+) -> None:
+    """Draw true positives, false negatives, false positives and wrong classes on each frame.
+
+    The frame's IoU is written in the corner. With --worst, files are numbered from the worst.
+    """
+    if (worst is None) != (per_image is None):
+        raise typer.BadParameter("Use --worst and --per-image together.")
+    from bddseg.metrics.per_image import read_worst
+    from bddseg.vis.batch import DrawOptions
+    from bddseg.vis.error_map import draw_error_maps
+
+    result = draw_error_maps(
+        frames,
+        ground_truth,
+        results,
+        out,
+        choose_task(task, results),
+        names=read_worst(per_image, worst) if per_image and worst else None,
+        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
+    )
+    report(result, "error map", out, as_json=as_json)

@@ -1,0 +1,181 @@
+"""`bddseg zoo list`: the models and their scores."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from bddseg.cli.console import make_console, show, show_json
+from bddseg.cli.options import TASK_NAMES, ArchitectureName, AsJson
+from bddseg.cli.zoo.show import describe
+from bddseg.errors import unknown_name
+from bddseg.specs import Entry
+from bddseg.zoo.cache import get_weights_path
+from bddseg.zoo.catalog import list_models as list_entries
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+# Spaces between columns.
+_GAP = 2
+
+
+class SortKey(StrEnum):
+    """What `zoo list` can sort by."""
+
+    NAME = "name"
+    ARCH = "arch"
+    BACKBONE = "backbone"
+    ITERATIONS = "iterations"
+    PARAMS = "params"
+    SIZE = "size"
+    VAL = "val"
+    TEST = "test"
+
+
+class _Column(NamedTuple):
+    """A column of the table.
+
+    Attributes:
+        heading: Heading of the column.
+        cells: Text for each entry.
+        is_number: Whether it is aligned to the right.
+        rank: Of the columns that do not fit, the one with the highest rank is dropped first.
+    """
+
+    heading: str
+    cells: list[str]
+    is_number: bool
+    rank: int
+
+    @property
+    def width(self) -> int:
+        """Width of the longest cell."""
+        return max(map(len, [self.heading, *self.cells]))
+
+
+def list_models(
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            "-t",
+            metavar="TASK",
+            help="Only models of this task.",
+            callback=TASK_NAMES.check,
+            autocompletion=TASK_NAMES.complete,
+        ),
+    ] = None,
+    arch: ArchitectureName = None,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Only models with weights on this machine.")
+    ] = False,
+    sort: Annotated[
+        SortKey | None,
+        typer.Option(
+            metavar="KEY",
+            help="Sort by name, arch, backbone, iterations, params, size, val or test; the best "
+            "scores come first.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models with their published scores.
+
+    Examples:
+      bddseg zoo list --sort val
+
+      bddseg zoo list --arch pspnet --json
+    """
+    entries = [
+        entry
+        for entry in _filter_architecture(list_entries(task), arch)
+        if not cached or _get_size(entry)
+    ]
+    if sort is not None:
+        entries.sort(key=lambda entry: _get_sort_key(entry, sort))
+    if as_json:
+        show_json([describe(entry) for entry in entries])
+        return
+    show(_make_table(entries, make_console(stderr=False).width))
+    described = [entry for entry in entries if entry.description]
+    if described:
+        show("\n" + "\n".join(f"{each.short_name}: {each.description}." for each in described))
+
+
+def _filter_architecture(entries: Iterable[Entry], arch: str | None) -> list[Entry]:
+    """Return the entries of an architecture, by its name or its title.
+
+    Raises:
+        BddsegError: no model of the zoo has that architecture.
+    """
+    if arch is None:
+        return list(entries)
+    known = {name for entry in list_entries() for name in (entry.architecture, entry.title.lower())}
+    if arch.lower() not in known:
+        names = {entry.architecture for entry in list_entries()}
+        raise unknown_name("architecture", arch, names, "`bddseg zoo list` shows all models.")
+    return [entry for entry in entries if arch.lower() in (entry.architecture, entry.title.lower())]
+
+
+def _get_sort_key(entry: Entry, key: SortKey) -> tuple[str | float, str]:
+    training, scores = entry.training, entry.scores
+    keys: dict[SortKey, str | float] = {
+        SortKey.NAME: entry.name,
+        SortKey.ARCH: entry.title.lower(),
+        SortKey.BACKBONE: training.backbone if training else "",
+        SortKey.ITERATIONS: training.iterations if training else 0,
+        SortKey.PARAMS: entry.parameters or 0,
+        SortKey.SIZE: _get_size(entry),
+        SortKey.VAL: -scores.miou_val if scores else 0.0,
+        SortKey.TEST: -scores.miou_test if scores else 0.0,
+    }
+    return keys[key], entry.name
+
+
+def _get_size(entry: Entry) -> int:
+    """Return the size of the weights in bytes; 0 if they are not on this machine."""
+    path = get_weights_path(entry)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _make_table(entries: Sequence[Entry], width: int) -> "Table":
+    from rich.table import Table
+
+    columns = _drop_columns(_make_columns(entries), width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        table.add_column(column.heading, justify=justify, no_wrap=True)
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _drop_columns(columns: list[_Column], width: int) -> list[_Column]:
+    """Return the columns that fit next to each other, without empty ones; the first one stays."""
+    kept = [column for column in columns if column.rank == 0 or any(column.cells)]
+    while len(kept) > 1 and sum(column.width + _GAP for column in kept) - _GAP > width:
+        kept.remove(max(kept, key=lambda column: column.rank))
+    return kept
+
+
+def _make_columns(entries: Sequence[Entry]) -> list[_Column]:
+    sizes = [_get_size(entry) for entry in entries]
+    scores = [entry.scores for entry in entries]
+    return [
+        _Column("model", [entry.short_name for entry in entries], False, 0),
+        _Column("architecture", [entry.title for entry in entries], False, 7),
+        _Column("task", [entry.task for entry in entries], False, 6),
+        _Column("params (M)", [_format_millions(entry.parameters) for entry in entries], True, 3),
+        _Column("size (MB)", [_format_millions(size) for size in sizes], True, 5),
+        _Column("mIoU val", [f"{each.miou_val:.2f}" if each else "" for each in scores], True, 1),
+        _Column("mIoU test", [f"{each.miou_test:.2f}" if each else "" for each in scores], True, 2),
+        _Column("weights", ["cached" if size else "" for size in sizes], False, 4),
+    ]
+
+
+def _format_millions(number: int | None) -> str:
+    return f"{number / 1e6:.1f}" if number else ""
