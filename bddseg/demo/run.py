@@ -1,0 +1,99 @@
+"""The demo: segment rendered frames, score the masks, and draw them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bddseg.data.sources.source import FrameRef
+from bddseg.demo import GROUND_TRUTH, IMAGES
+from bddseg.inference.run import infer
+from bddseg.io.atomic import write_atomically
+from bddseg.metrics.evaluate import evaluate
+from bddseg.metrics.evaluation import Evaluation
+from bddseg.progress import Progress, Track, track_silently
+from bddseg.record import RunRecord
+from bddseg.tasks.task import get_task
+from bddseg.vis.batch import DrawOptions
+from bddseg.vis.colorize import colorize_masks
+from bddseg.vis.grid import write_grid
+from bddseg.vis.overlay import overlay_frames
+
+MODEL = "demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo wrote, and its scores.
+
+    Attributes:
+        images: Folder of the frames.
+        ground_truth: Folder of their ground truth.
+        run: Folder of the run: `run.json` and `masks`.
+        colormaps: Folder of the colormaps.
+        overlays: Folder of the overlays.
+        grid: Image of all overlays.
+        record: Record of the run.
+        evaluation: Scores of the masks.
+    """
+
+    images: Path
+    ground_truth: Path
+    run: Path
+    colormaps: Path
+    overlays: Path
+    grid: Path
+    record: RunRecord
+    evaluation: Evaluation
+
+    @property
+    def masks(self) -> Path:
+        """Folder of the masks."""
+        return self.run / "masks"
+
+
+def run_demo(
+    out: Path,
+    *,
+    num_threads: int = 1,
+    track: Track = track_silently,
+    progress: Progress | None = None,
+) -> DemoResult:
+    """Run the model `demo` on the frames of the package, on the CPU; all files are below `out`.
+
+    Args:
+        out: Folder.
+        num_threads: Number of threads that score and draw.
+        track: Shows the progress of scoring and drawing.
+        progress: Shows the progress of inference.
+
+    Raises:
+        BddsegError: a file cannot be written.
+    """
+    images, truth, run = out / "images", out / "ground_truth", out / "run"
+    _copy(IMAGES, images)
+    _copy(GROUND_TRUTH, truth)
+    record = infer(MODEL, str(images), run, device="cpu", overwrite=True, progress=progress)
+    assert record is not None, "only workers of a distributed run return None"
+    masks, task = run / "masks", get_task(record.task)
+    evaluation = evaluate(truth, run, num_threads=num_threads, track=track)
+    colormaps, overlays = out / "colormaps", out / "overlays"
+    options = DrawOptions(num_threads=num_threads, track=track)
+    colorize_masks(masks, colormaps, task, options=options)
+    overlay_frames(str(images), masks, overlays, task, options=options)
+    grid = out / "overlays.jpg"
+    refs = [FrameRef(path, path.stem) for path in sorted(overlays.glob("*.jpg"))]
+    write_grid(refs, grid, columns=2, width=480, show_names=False)
+    return DemoResult(
+        images=images,
+        ground_truth=truth,
+        run=run,
+        colormaps=colormaps,
+        overlays=overlays,
+        grid=grid,
+        record=record,
+        evaluation=evaluation,
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    for file in sorted(source.iterdir()):
+        write_atomically(target / file.name, file.read_bytes())

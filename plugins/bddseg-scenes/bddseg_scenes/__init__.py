@@ -1,0 +1,1 @@
+"""Rendered driving scenes with exact ground truth."""
