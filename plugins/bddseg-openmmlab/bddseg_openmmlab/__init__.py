@@ -1,1 +1,1 @@
-"""Models of mmsegmentation 0.x for bddseg, and the proof that ours equal them."""
+"""Models of mmsegmentation 0.x for bddseg, and a comparison of our networks with them."""

@@ -1,4 +1,4 @@
-"""`bddseg openmmlab`: run any config of mmsegmentation 0.x, and compare ours with it."""
+"""`bddseg openmmlab`: run configs of mmsegmentation 0.x, and compare our networks with them."""
 
 import json
 import tempfile
@@ -10,10 +10,12 @@ import typer
 
 from bddseg.errors import BddsegError
 
-# The share of equal pixels from which two implementations are taken for the same.
+# The share of equal pixels from which two implementations count as equal.
 _EQUAL = 0.999
 
-app = typer.Typer(help="Models of mmsegmentation 0.x, and ours compared.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run models of mmsegmentation 0.x, and compare ours with them.", no_args_is_help=True
+)
 
 
 @app.command(
@@ -21,18 +23,22 @@ app = typer.Typer(help="Models of mmsegmentation 0.x, and ours compared.", no_ar
 )
 def infer(
     context: typer.Context,
-    config: Annotated[Path, typer.Argument(help="A config of mmsegmentation; it is run.")],
-    weights: Annotated[Path, typer.Argument(help="The checkpoint that was trained with it.")],
-    source: Annotated[str, typer.Argument(help="Frames, as `bddseg infer` takes them.")],
+    config: Annotated[
+        Path, typer.Argument(help="A config of mmsegmentation; its code is executed.")
+    ],
+    weights: Annotated[Path, typer.Argument(help="A checkpoint trained with it.")],
+    source: Annotated[str, typer.Argument(help="Frames, as for `bddseg infer`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
-    task: Annotated[str, typer.Option("--task", "-t", help="What its classes are.")] = "drivable",
+    task: Annotated[
+        str, typer.Option("--task", "-t", help="Task that its classes are of.")
+    ] = "drivable",
 ) -> None:
-    """Run a config of mmsegmentation through bddseg's engine.
+    """Run a model of mmsegmentation as `bddseg infer` runs ours.
 
-    All further options are those of `bddseg infer`: --gpus, --workers, --format, --precision, ...
+    All other options are those of `bddseg infer`: --gpus, --workers, --format, --precision, ...
     """
     from bddseg.cli.app import app as bddseg
-    from bddseg.zoo.entry import format_entry
+    from bddseg.zoo.catalog import format_entry
     from bddseg_openmmlab.config import make_entry
 
     entry = make_entry(config, task)
@@ -47,25 +53,32 @@ def infer(
 @app.command()
 def compare(
     model: Annotated[str, typer.Argument(help="A model of `bddseg zoo list`.")],
-    frames: Annotated[str, typer.Argument(help="An image, a folder, a glob or a list.")],
+    frames: Annotated[
+        str, typer.Argument(help="An image, a folder, a glob pattern or a list file.")
+    ],
     weights: Annotated[
-        Path | None, typer.Option(help="A checkpoint; without, the model's own.")
+        Path | None, typer.Option(help="A checkpoint; by default the model's own.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Make weights from this number instead.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Generate weights from this seed instead.")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="The reference's config; without, mmsegmentation's own.")
+        Path | None, typer.Option(help="The reference's config; by default mmsegmentation's own.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the first N frames.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Run our network and the reference's on the same frames with the same weights.
+    """Run our network and mmsegmentation's on the same frames with the same weights.
 
-    Reported are the share of equal labels, the largest difference of logits, and both speeds.
+    It reports the share of equal labels, the largest difference of logits, and both speeds.
     """
     if weights is not None and seed is not None:
-        raise typer.BadParameter("--weights and --seed exclude each other.")
-    from bddseg.data.sources import find_frames
+        raise typer.BadParameter("--weights and --seed cannot be used together.")
+    from bddseg.data.sources.files import find_images
+    from bddseg.progress import pluralize
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
     from bddseg_openmmlab.config import adapt_to_zoo, find_reference, read_config
@@ -75,7 +88,7 @@ def compare(
     reference_config = read_config(path)
     if config is None:
         adapt_to_zoo(reference_config, entry.task)
-    paths = [ref.path for ref in find_frames(frames)][:limit]
+    paths = [ref.path for ref in find_images(frames)][:limit]
     checkpoint = weights if seed is not None else weights or get_weights(entry)
     from bddseg_openmmlab.compare import compare as run
     from bddseg_openmmlab.reference import Reference
@@ -92,14 +105,16 @@ def compare(
         typer.echo(json.dumps({"model": entry.name, "config": str(path), **asdict(result)}))
         return
     typer.echo(
-        f"{entry.short_name}, {result.frames} frames, {result.classes} classes found\n"
-        f"  equal pixels        {result.agreement:.4%} ({result.lowest_agreement:.4%} at least)\n"
+        f"{entry.short_name}, {pluralize(result.frames, 'frame')}, "
+        f"{pluralize(result.classes, 'class', 'classes')} found\n"
+        f"  equal pixels        {result.agreement:.4%} (lowest frame: "
+        f"{result.lowest_agreement:.4%})\n"
         f"  largest difference  {result.largest_difference:.1e} standard deviations of the logits\n"
-        f"  seconds a frame     {result.reference_s:.2f} the reference, {result.ours_s:.2f} ours: "
+        f"  seconds per frame   {result.reference_s:.2f} reference, {result.ours_s:.2f} ours: "
         f"{result.ratio:.2f} times as fast"
     )
     if result.agreement < _EQUAL:
         raise BddsegError(
             f"Less than {_EQUAL:.1%} of the pixels have equal labels.",
-            f"Is {path} the config of these weights? --config names another.",
+            f"Check that {path} is the config of these weights, or give another one with --config.",
         )

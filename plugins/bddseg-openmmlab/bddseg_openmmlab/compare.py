@@ -1,4 +1,4 @@
-"""Our network and the reference's, on the same frames and with the same weights."""
+"""Our network and the reference's, on the same images and with the same weights."""
 
 import statistics
 import tempfile
@@ -6,41 +6,45 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bddseg.data.frames import read_frame
-from bddseg.engine.model import load_model
-from bddseg.models.architectures import build_network
+from bddseg.data.image import read_image
+from bddseg.inference.predictor import Predictor, load_model
+from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.inference.sliding_window import compute_logits
+from bddseg.models.build import build_network
 from bddseg.models.checkpoint import load_weights, read_checkpoint
-from bddseg.models.segmenter import Segmenter
-from bddseg.tasks import get_task
-from bddseg.zoo.entry import Entry
+from bddseg.models.network import Network
+from bddseg.specs import Entry
+from bddseg.types import Image, LabelMap
 from bddseg_openmmlab.reference import Reference
 
 T = TypeVar("T")
 
-# Of weights that are made: the classifier's bias, with which classes are given equal chances.
+# The classifier's bias; for generated weights it is set so that every class occurs.
 _BIAS = "decode_head.conv_seg.bias"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What comparing came to.
+    """Result of a comparison.
 
     Attributes:
-        frames: number of frames.
-        agreement: share of pixels that have the same label.
-        lowest_agreement: that of the frame with the lowest.
-        largest_difference: between logits of the first frame, in their standard deviations.
-        classes: number of classes in the labels.
-        reference_s: median of the reference's seconds a frame, preprocessing included.
-        ours_s: likewise, ours.
-        ratio: median of how many times as fast ours is on a frame.
+        frames: Number of images.
+        agreement: Share of pixels with equal labels.
+        lowest_agreement: Share in the image with the lowest.
+        largest_difference: Largest difference between the logits of the first image, in standard
+            deviations of the logits.
+        classes: Number of classes in our label maps.
+        reference_s: Median seconds per image of the reference, with preprocessing.
+        ours_s: Median seconds per image of ours, with preprocessing.
+        ratio: Median over images of `reference_s / ours_s`.
     """
 
     frames: int
@@ -56,29 +60,27 @@ class Comparison:
 def compare(
     entry: Entry,
     reference: Reference,
-    frames: Sequence[Path],
+    paths: Sequence[Path],
     *,
     weights: Path | None = None,
     seed: int = 0,
     device: str = "auto",
-    on_frame: Callable[[], None] = lambda: None,
 ) -> Comparison:
-    """Run both on each frame, in turn, and compare labels, logits and time.
+    """Run both models on each image, in turn, and compare labels, logits and time.
 
     Args:
-        entry: our model.
-        reference: theirs.
-        frames: image files.
-        weights: a checkpoint; without, weights are made from the seed.
-        seed: of weights that are made.
-        device: of both.
-        on_frame: called after each frame.
+        entry: Entry of our model.
+        reference: Model of mmsegmentation.
+        paths: Image files.
+        weights: A checkpoint; without it, weights are generated from the seed.
+        seed: Seed of generated weights.
+        device: Device of both models.
 
     Raises:
-        BddsegError: weights do not fit both, or a frame cannot be read.
+        BddsegError: Weights do not fit both models, or an image cannot be read.
     """
-    first = read_frame(frames[0])
-    state = read_checkpoint(weights) if weights else seed_weights(entry, seed)
+    first = read_image(paths[0])
+    state = read_checkpoint(weights) if weights else generate_weights(entry, seed)
     if weights is None:
         reference.load(state)
         state[_BIAS] = state[_BIAS] - reference.compute_logits(first).mean(dim=(0, 2, 3)).cpu()
@@ -87,23 +89,18 @@ def compare(
         path = Path(folder, "weights.pth")
         torch.save(state, path)
         model = load_model(entry, weights=path, device=device)
-        network = build_network(
-            entry.architecture, num_classes=len(model.task.classes), options=entry.options
-        )
-        load_weights(network, path)
-    reference.to(model.device)
-    difference = _compare_logits(entry, network.to(model.device), reference, first)
+        reference.to(model.device)
+        difference = _compare_logits(entry, path, reference, first, model.device)
     rows = []
     present: set[int] = set()
-    for name in (frames[0], *frames):
-        frame = read_frame(name)
-        theirs, reference_s = _time(lambda f=frame: reference.label(f), model.device)
-        ours, ours_s = _time(lambda f=frame: model(f), model.device)
-        present |= set(np.unique(ours).tolist())
-        rows.append((int((theirs == ours).sum()), ours.size, reference_s, ours_s))
-        on_frame()
-    # The first frame came twice: what both do only once, they did there.
-    rows = rows[1:]
+    # The first image runs twice, and its first run is not counted: it includes one-time work.
+    for index, name in enumerate((paths[0], *paths)):
+        image = read_image(name)
+        theirs, reference_s = _time(partial(reference.predict, image), model.device)
+        ours, ours_s = _time(partial(_predict, model, image), model.device)
+        if index > 0:
+            present |= set(np.unique(ours).tolist())
+            rows.append((int((theirs == ours).sum()), ours.size, reference_s, ours_s))
     return Comparison(
         frames=len(rows),
         agreement=sum(row[0] for row in rows) / sum(row[1] for row in rows),
@@ -116,21 +113,17 @@ def compare(
     )
 
 
-def seed_weights(entry: Entry, seed: int) -> dict[str, Tensor]:
-    """Return weights that depend on the seed and on each parameter's name and shape alone.
+def generate_weights(entry: Entry, seed: int) -> dict[str, Tensor]:
+    """Return weights that depend only on the seed and on each parameter's name and shape.
 
-    Matrices keep the variance of what goes through them, and norms have moved, as in a network that
-    was trained.
+    Matrices keep the variance of their inputs, and norms have statistics other than 0 and 1, as in
+    a trained network.
     """
-    network = build_network(
-        entry.architecture,
-        num_classes=len(get_task(entry.task).classes),
-        options=entry.options,
-    )
-    return {name: _seed(name, value, seed) for name, value in network.state_dict().items()}
+    network = build_network(entry)
+    return {name: _generate(name, value, seed) for name, value in network.state_dict().items()}
 
 
-def _seed(name: str, value: Tensor, seed: int) -> Tensor:
+def _generate(name: str, value: Tensor, seed: int) -> Tensor:
     if not value.is_floating_point():
         return torch.zeros_like(value)
     generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
@@ -139,21 +132,25 @@ def _seed(name: str, value: Tensor, seed: int) -> Tensor:
         return 1 + noise / 4
     if value.dim() <= 1:
         return noise / 8
-    return noise * (3 / value[0].numel()) ** 0.5
+    scaled: Tensor = noise * (3 / value[0].numel()) ** 0.5
+    return scaled
 
 
 def _compare_logits(
-    entry: Entry, network: nn.Module, reference: Reference, frame: np.ndarray[Any, Any]
+    entry: Entry, weights: Path, reference: Reference, image: Image, device: torch.device
 ) -> float:
-    """Return the largest difference between logits of the reference's own input."""
-    test = entry.test
-    segmenter = Segmenter(
-        network.eval(), mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw
-    )
-    expected = reference.compute_logits(frame)
+    """Return the largest difference between both models' logits of the reference's input."""
+    network = build_network(entry)
+    load_weights(network, weights)
+    runtime = TorchRuntime(cast(Network, network.eval().to(device)), entry.task, device)
+    expected = reference.compute_logits(image)
     with torch.inference_mode():
-        logits = segmenter(reference.prepare(frame)[0])
-    return float((logits - expected).abs().max() / expected.std())
+        outputs = compute_logits(runtime, reference.prepare(image)[0], entry.sliding_window)
+    return float((outputs[entry.task] - expected).abs().max() / expected.std())
+
+
+def _predict(model: Predictor, image: Image) -> LabelMap:
+    return model(image).labels
 
 
 def _time(function: Callable[[], T], device: torch.device) -> tuple[T, float]:

@@ -1,4 +1,4 @@
-"""Configs of mmsegmentation 0.x: reading them, and what they say as an entry of ours."""
+"""Configs of mmsegmentation 0.x: reading them and converting them to entries."""
 
 import re
 import warnings
@@ -7,31 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from bddseg.errors import BddsegError
-from bddseg.tasks import get_task
-from bddseg.zoo.entry import Entry, Preprocessing, Test
+from bddseg.specs import Entry, Preprocessing, SlidingWindow
+from bddseg.tasks.task import get_task
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """What a test pipeline does to a frame.
+class TestPipeline:
+    """What a config's test pipeline does to an image.
 
     Attributes:
-        augmentation: the step in which the others are.
-        size_hw: the bounds that the frame is resized to fit.
-        keep_ratio: whether its aspect ratio is kept.
-        in_floats: whether pixels are widened before they are interpolated, so that none is rounded.
-        normalize: mean, std and to_rgb.
+        augmentation: The MultiScaleFlipAug step, which contains the others.
+        size_hw: The bounds that the image is resized to fit.
+        keep_ratio: Keep the image's aspect ratio.
+        to_float32: Convert pixels to float before resizing, so that none is rounded.
+        normalize: The Normalize step, with mean, std and to_rgb.
     """
 
     augmentation: Any
     size_hw: tuple[int, int]
     keep_ratio: bool
-    in_floats: bool
+    to_float32: bool
     normalize: Any
 
 
 def read_config(path: str | Path) -> Any:
-    """Return a config of mmsegmentation. It is Python, and is run.
+    """Return a config of mmsegmentation. It is Python code, and is executed.
 
     Raises:
         BddsegError: mmsegmentation is missing, or the file cannot be used.
@@ -47,8 +47,8 @@ def read_config(path: str | Path) -> Any:
     # Configs are code: anything can happen in them.
     except Exception as error:
         raise BddsegError(
-            f"{path} is no config of mmsegmentation 0.x: {type(error).__name__}: {error}.",
-            "Name the config that the weights were trained with.",
+            f"{path} is not a config of mmsegmentation 0.x: {type(error).__name__}: {error}.",
+            "Give the config that the weights were trained with.",
         ) from error
     return config
 
@@ -57,28 +57,28 @@ def import_mmseg() -> Any:
     """Return the package mmseg.
 
     Raises:
-        BddsegError: it is missing.
+        BddsegError: It is missing.
     """
     try:
         with warnings.catch_warnings():
-            # It tells of its own later versions.
+            # It warns about its own later versions.
             warnings.simplefilter("ignore")
             import mmseg
     except ImportError as error:
         raise BddsegError(
             f"mmsegmentation 0.x cannot be imported: {error}.",
-            "The README of bddseg-openmmlab says how it is installed today.",
+            "See the README of bddseg-openmmlab for how to install it.",
         ) from error
-    # What its modules warn of, such as sizes of maps, is for those who train.
+    # Its modules warn about things that matter for training only, such as sizes of maps.
     warnings.filterwarnings("ignore", module=r"mmseg\.")
     return mmseg
 
 
-def find_steps(config: Any, origin: str) -> Steps:
+def find_test_pipeline(config: Any, origin: str) -> TestPipeline:
     """Return what a config's test pipeline does.
 
     Raises:
-        BddsegError: it is not Resize and Normalize in a MultiScaleFlipAug.
+        BddsegError: It is not Resize and Normalize in a MultiScaleFlipAug.
     """
     try:
         augmentation = config.data.test.pipeline[-1]
@@ -86,8 +86,9 @@ def find_steps(config: Any, origin: str) -> Steps:
         scale = augmentation["img_scale"]
         width, height = scale[0] if isinstance(scale[0], list | tuple) else scale
         keep_ratio = steps["Resize"].get("keep_ratio", True)
-        in_floats = config.data.test.pipeline[0].get("to_float32", False)
-        return Steps(augmentation, (height, width), keep_ratio, in_floats, steps["Normalize"])
+        to_float32 = config.data.test.pipeline[0].get("to_float32", False)
+        normalize = steps["Normalize"]
+        return TestPipeline(augmentation, (height, width), keep_ratio, to_float32, normalize)
     except (AttributeError, KeyError, TypeError, IndexError) as error:
         raise BddsegError(
             f"{origin}: its test pipeline is not Resize and Normalize in a MultiScaleFlipAug "
@@ -97,71 +98,73 @@ def find_steps(config: Any, origin: str) -> Steps:
 
 
 def make_entry(path: Path, task: str) -> Entry:
-    """Return the entry that runs a config.
+    """Return an entry that runs a config.
 
     Args:
-        path: of the config.
-        task: what its classes are.
+        path: Path of the config.
+        task: Name of the task that its classes are of.
 
     Raises:
-        BddsegError: as `read_config` and `find_steps`.
+        BddsegError: As `read_config` and `find_test_pipeline`.
     """
     config = read_config(path)
-    steps = find_steps(config, str(path))
-    is_bgr = not steps.normalize.get("to_rgb", True)
-    mean, std = (list(steps.normalize[key]) for key in ("mean", "std"))
+    pipeline = find_test_pipeline(config, str(path))
+    mean, std = (tuple(map(float, pipeline.normalize[key])) for key in ("mean", "std"))
+    assert len(mean) == len(std) == 3
     head = config.model.decode_head
-    test = config.model.get("test_cfg") or config.get("test_cfg") or {}
-    slides = test.get("mode") == "slide"
     return Entry(
         name=path.stem,
         title=str(head["type"] if isinstance(head, dict) else head[-1]["type"]),
         task=task,
         architecture="openmmlab",
-        options={"config": str(path.resolve()), "is_bgr": is_bgr},
+        options={"config": str(path.resolve())},
         preprocessing=Preprocessing(
-            size_hw=steps.size_hw,
-            keep_ratio=steps.keep_ratio,
-            round_pixels=not steps.in_floats,
-            mean_rgb=tuple(mean[::-1] if is_bgr else mean),
-            std_rgb=tuple(std[::-1] if is_bgr else std),
+            size_hw=pipeline.size_hw,
+            keep_ratio=pipeline.keep_ratio,
+            round_pixels=not pipeline.to_float32,
+            channel_order="RGB" if pipeline.normalize.get("to_rgb", True) else "BGR",
+            mean=mean,
+            std=std,
         ),
-        test=Test(
-            mode="slide" if slides else "whole",
-            crop_hw=tuple(test["crop_size"]) if slides else None,
-            stride_hw=tuple(test["stride"]) if slides else None,
-        ),
+        sliding_window=_find_sliding_window(config),
     )
+
+
+def _find_sliding_window(config: Any) -> SlidingWindow | None:
+    test = config.model.get("test_cfg") or config.get("test_cfg") or {}
+    if test.get("mode") != "slide":
+        return None
+    return SlidingWindow(crop_hw=tuple(test["crop_size"]), stride_hw=tuple(test["stride"]))
 
 
 def find_reference(entry: Entry) -> Path:
     """Return mmsegmentation's own config of a model of the zoo; it has other classes.
 
-    The zoo's models were trained with configs of mmsegmentation for Cityscapes, changed in data and
-    classes; these come with its package.
+    The zoo's models were trained with mmsegmentation's configs for Cityscapes, with other data and
+    classes; these configs are part of its package.
 
     Raises:
         BddsegError: mmsegmentation is missing, or has no config for the model.
     """
     folder = Path(import_mmseg().__file__).with_name(".mim") / "configs"
     name = entry.short_name.replace("+", "plus")
-    # The network does not depend on how long it was trained; and of a backbone that is not dilated,
-    # the name does not always say the stride.
-    anyhow = re.sub(r"_\d+k$", "_*k", name)
-    for pattern in (name, anyhow, anyhow.replace("-d8", "")):
+    # The number of iterations does not change the network, and the name of a config without
+    # dilation does not always contain the output stride.
+    any_schedule = re.sub(r"_\d+k$", "_*k", name)
+    for pattern in (name, any_schedule, any_schedule.replace("-d8", "")):
         found = sorted(folder.glob(f"*/{pattern}_cityscapes.py"))
         if found:
             return found[0]
     raise BddsegError(
         f"mmsegmentation has no config {name}_cityscapes.py in {folder}.",
-        "Name one with --config.",
+        "Give a config with --config.",
     )
 
 
 def adapt_to_zoo(config: Any, task: str) -> None:
-    """Change mmsegmentation's own config as the zoo's configs change it.
+    """Change mmsegmentation's own config as the zoo's configs do.
 
-    All heads get the classes of a task, and frames are resized in floats (`to_float32` in the
+    All heads get the classes of a task, and images are resized in float (`to_float32` in the
     zoo's `bdd100k.py`).
     """
     config.data.test.pipeline[0]["to_float32"] = True
@@ -169,4 +172,4 @@ def adapt_to_zoo(config: Any, task: str) -> None:
     for head in heads:
         for each in head if isinstance(head, list) else [head]:
             if each is not None:
-                each["num_classes"] = len(get_task(task).classes)
+                each["num_classes"] = get_task(task).num_classes

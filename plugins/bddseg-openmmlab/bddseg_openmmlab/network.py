@@ -14,41 +14,37 @@ class OpenMMLabNetwork(nn.Module):
     """Images to logits at the images' own size, exactly as mmsegmentation computes them.
 
     Args:
-        segmentor: of mmsegmentation.
-        is_bgr: whether it wants its channels the other way round.
+        segmentor: Segmentor of mmsegmentation.
     """
 
-    def __init__(self, segmentor: Any, *, is_bgr: bool) -> None:
+    def __init__(self, segmentor: Any) -> None:
         super().__init__()
         self.model = segmentor
-        self._is_bgr = is_bgr
 
     @property
     def align_corners(self) -> bool:
-        """How logits are interpolated."""
+        """How the logits are interpolated."""
         return bool(self.model.align_corners)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W), RGB, normalised -> logits (N, K, H, W)."""
-        images = images.flip(1) if self._is_bgr else images
-        # It wants facts about each image, and uses none of them here.
+        """Images (N, 3, H, W), normalised, in the config's channel order -> logits (N, K, H, W)."""
+        # It expects metadata of each image, but uses none here.
         logits: Tensor = self.model.encode_decode(images, [{}] * len(images))
         return logits
 
-    def translate_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a checkpoint of mmsegmentation holds, under this network's names."""
+    def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of a checkpoint of mmsegmentation under this network's names."""
         if state.keys() & self.state_dict().keys():
             return dict(state)
         return {f"model.{name}": tensor for name, tensor in state.items()}
 
 
-def build_openmmlab(*, num_classes: int, config: str, is_bgr: bool = False) -> nn.Module:
+def build_openmmlab(*, num_classes: int, config: str) -> nn.Module:
     """Return the network that a config of mmsegmentation describes, with fresh parameters.
 
     Args:
-        num_classes: K, of the task.
-        config: the config's path. It is Python, and is run.
-        is_bgr: whether its channels are blue, green, red.
+        num_classes: K, the number of the task's classes.
+        config: Path of the config. It is Python code, and is executed.
 
     Raises:
         BddsegError: mmsegmentation is missing, the config cannot be used, or has other classes.
@@ -57,35 +53,35 @@ def build_openmmlab(*, num_classes: int, config: str, is_bgr: bool = False) -> n
     found = segmentor.num_classes
     if found != num_classes:
         raise BddsegError(
-            f"{config} has {found} classes, and the task {num_classes}.",
-            "Name the task with -t: drivable has 3 classes, sem_seg 19.",
+            f"{config} has {found} classes, but the task has {num_classes}.",
+            "Choose the task with -t: drivable has 3 classes, sem_seg has 19.",
         )
-    return OpenMMLabNetwork(segmentor, is_bgr=is_bgr)
+    return OpenMMLabNetwork(segmentor)
 
 
 def build_segmentor(config: Any, origin: str) -> Any:
     """Return mmsegmentation's own network of a config, with fresh parameters.
 
     Raises:
-        BddsegError: the config does not describe one.
+        BddsegError: The config does not describe a model.
     """
     from mmcv.cnn.utils import revert_sync_batchnorm
     from mmseg.models import build_segmentor as build
 
     model = config.model.copy()
-    # Weights come from the checkpoint; nothing is fetched.
+    # Weights come from the checkpoint; nothing is downloaded.
     model["pretrained"] = None
     model["train_cfg"] = None
     model.backbone["init_cfg"] = None
     try:
         with warnings.catch_warnings():
-            # Losses and their defaults are of no matter here.
+            # It warns about losses, which are not used here.
             warnings.simplefilter("ignore")
             segmentor = build(model, test_cfg=config.get("test_cfg"))
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise BddsegError(
-            f"{origin} describes no model: {type(error).__name__}: {error}.",
-            "Was it made for mmsegmentation 0.x?",
+            f"{origin} does not describe a model: {type(error).__name__}: {error}.",
+            "Use a config that was made for mmsegmentation 0.x.",
         ) from error
-    # It works between processes that train together, of which there are none.
+    # SyncBN needs several training processes; BN has the same parameters.
     return revert_sync_batchnorm(segmentor)

@@ -1,7 +1,8 @@
-"""Configs of mmsegmentation through our engine, and ours against theirs."""
+"""Configs of mmsegmentation run by bddseg, and our networks compared with theirs."""
 
 import json
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from bddseg.cli.app import app
-from bddseg.data.frames import read_frame
-from bddseg.data.masks import read_mask
+from bddseg.data.image import read_image
+from bddseg.data.mask import read_mask
 from bddseg.zoo.catalog import list_entries
 
 with warnings.catch_warnings():
@@ -20,12 +21,12 @@ with warnings.catch_warnings():
         "mmseg", reason="needs mmcv-full and mmsegmentation 0.x: make test-openmmlab"
     )
     from bddseg_openmmlab.config import make_entry
-    from bddseg_openmmlab.network import build_openmmlab
+    from bddseg_openmmlab.network import OpenMMLabNetwork, build_openmmlab
     from bddseg_openmmlab.reference import Reference
     from mmcv import Config
     from mmseg.models import build_segmentor
 
-# One small model; what is changed in it below is marked.
+# A small model; the words in capitals are replaced below.
 CONFIG = """
 norm = dict(type="SyncBN", requires_grad=True)
 model = dict(
@@ -68,7 +69,7 @@ KINDS = {
 }
 
 
-def run(*arguments):
+def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -76,21 +77,21 @@ def run(*arguments):
 
 
 @pytest.fixture(params=KINDS)
-def model(request, tmp_path):
-    """A config and a checkpoint as mmsegmentation's training writes it."""
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """A config, and a checkpoint as mmsegmentation's training writes it."""
     text = CONFIG
     for key, value in KINDS[request.param].items():
         text = text.replace(key, value)
     path = tmp_path / f"tiny_{request.param}.py"
     path.write_text(text)
     torch.manual_seed(0)
-    # SyncBN has the names of the norms that take its place.
+    # SyncBN has the same parameter names as BN.
     config = Config.fromstring(text.replace("SyncBN", "BN"), ".py")
     config.model.pretrained = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         segmentor = build_segmentor(config.model)
-    # What all features share decides for no class.
+    # The mean of the features must not favour a class.
     classifier = torch.randn(segmentor.decode_head.conv_seg.weight.shape)
     classifier -= classifier.mean(dim=1, keepdim=True)
     segmentor.decode_head.conv_seg.weight.data = 5 * classifier
@@ -101,8 +102,8 @@ def model(request, tmp_path):
 
 
 @pytest.fixture
-def frames(tmp_path):
-    """A folder of frames of two sizes."""
+def frames(tmp_path: Path) -> Path:
+    """A folder of frames of several sizes."""
     rng = np.random.default_rng(0)
     for name, size in (("a.png", (72, 128)), ("b.png", (97, 61)), ("c.png", (50, 200))):
         path = tmp_path / "frames" / name
@@ -112,40 +113,50 @@ def frames(tmp_path):
     return tmp_path / "frames"
 
 
-def test_the_entry_is_what_the_config_says(model):
+def test_the_entry_has_the_values_of_the_config(model: tuple[Path, Path]) -> None:
     path, _ = model
     entry = make_entry(path, "drivable")
     assert entry.preprocessing.size_hw == (72, 128)
     assert entry.preprocessing.keep_ratio
-    mean = (100.0, 110.0, 120.0)
-    assert entry.preprocessing.mean_rgb == (mean[::-1] if "bgr" in path.name else mean)
-    assert entry.test.mode == ("slide" if "slide" in path.name else "whole")
+    assert entry.preprocessing.mean == (100.0, 110.0, 120.0)
+    assert entry.preprocessing.std == (50.0, 55.0, 60.0)
+    assert entry.preprocessing.channel_order == ("BGR" if "bgr" in path.name else "RGB")
+    window = entry.sliding_window
+    if "slide" in path.name:
+        assert window is not None
+        assert (window.crop_hw, window.stride_hw) == ((48, 48), (32, 32))
+    else:
+        assert window is None
     assert entry.title == "PSPHead"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_masks_are_those_of_mmsegmentation(model, frames, tmp_path, workers):
+def test_masks_are_those_of_mmsegmentation(
+    model: tuple[Path, Path], frames: Path, tmp_path: Path, workers: int
+) -> None:
     path, weights = model
-    out = tmp_path / "masks"
+    out = tmp_path / "out"
     command = ("openmmlab", "infer", path, weights, frames, "-o", out)
     code, text, err = run(*command, "--device", "cpu", "--workers", workers)
     assert code == 0, err
     assert "3 of 3 frames done" in text
     reference = Reference(Config.fromfile(str(path)), make_entry(path, "drivable"), str(path))
     reference.load(torch.load(weights, weights_only=True)["state_dict"])
-    seen = set()
+    seen: set[int] = set()
     for frame in sorted(frames.iterdir()):
-        mask = read_mask(out / frame.name)
-        assert (reference.label(read_frame(frame)) == mask).mean() > 0.999
+        mask = read_mask(out / "masks" / frame.name)
+        assert (reference.predict(read_image(frame)) == mask).mean() > 0.999
         seen |= set(np.unique(mask).tolist())
     assert len(seen) > 1
-    # The same command goes on where it stopped: there is nothing left to do.
+    # The same command resumes: all frames are done.
     assert "3 were there already" in run(*command, "--device", "cpu")[1]
 
 
-# Of a config that fails, mmcv leaves its copy open.
+# mmcv does not close its copy of a config that fails.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_cannot_be_run_is_said(model, frames, tmp_path):
+def test_what_cannot_be_run_is_an_error(
+    model: tuple[Path, Path], frames: Path, tmp_path: Path
+) -> None:
     path, weights = model
     out = tmp_path / "o"
     rest = (weights, frames, "-o", out)
@@ -155,39 +166,40 @@ def test_what_cannot_be_run_is_said(model, frames, tmp_path):
     other.write_text("a = 1")
     odd = tmp_path / "odd.py"
     odd.write_text(path.read_text().replace("PSPHead", "NoSuchHead"))
-    for config, options, said in (
+    for config, options, expected in (
         (tmp_path / "none.py", (), "There is no config"),
-        (broken, (), "is no config of mmsegmentation 0.x: NameError"),
-        (other, (), "is no config of mmsegmentation 0.x"),
+        (broken, (), "is not a config of mmsegmentation 0.x: NameError"),
+        (other, (), "is not a config of mmsegmentation 0.x"),
         (odd, (), "NoSuchHead"),
-        (path, ("-t", "sem_seg"), "has 3 classes, and the task 19"),
+        (path, ("-t", "sem_seg"), "has 3 classes, but the task has 19"),
         (path, ("--workers", "zero"), "Invalid value"),
     ):
         code, _, err = run("openmmlab", "infer", config, *rest, *options)
         assert code in (1, 2)
-        assert said in err
+        assert expected in err
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
     code, _, err = run("openmmlab", "infer", path, tmp_path / "a.pth", frames, "-o", out)
     assert code == 1
     assert "weights of another architecture" in err
-    assert not list(tmp_path.glob("o/*.png"))
+    assert not list(out.rglob("*.png"))
 
 
-def test_the_network_can_be_saved_as_it_is(model):
+def test_state_dicts_of_the_network_and_of_mmsegmentation_load(model: tuple[Path, Path]) -> None:
     path, _ = model
     network = build_openmmlab(num_classes=3, config=str(path))
+    assert isinstance(network, OpenMMLabNetwork)
     state = network.state_dict()
-    assert network.translate_state(state) == dict(state)
-    assert set(network.translate_state(network.model.state_dict())) == set(state)
+    assert network.convert_state_dict(state) == dict(state)
+    assert set(network.convert_state_dict(network.model.state_dict())) == set(state)
 
 
 ONE_OF_EACH = {entry.architecture: entry for entry in reversed(list_entries()) if entry.scores}
 
 
 @pytest.mark.parametrize("architecture", sorted(ONE_OF_EACH))
-def test_ours_equals_the_reference(architecture, tmp_path):
+def test_ours_equals_the_reference(architecture: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    # A narrow frame is a small input, at the bounds that the zoo's models are tested with.
+    # A narrow frame keeps the input small within the bounds of the zoo's models.
     coarse = rng.integers(0, 256, (4, 40, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), cv2.resize(coarse, (640, 64)))
     name = ONE_OF_EACH[architecture].name
@@ -200,11 +212,11 @@ def test_ours_equals_the_reference(architecture, tmp_path):
     assert min(result["reference_s"], result["ours_s"], result["ratio"]) > 0
 
 
-def test_another_reference_is_found_to_differ(model, frames):
+def test_another_reference_is_refused(model: tuple[Path, Path], frames: Path) -> None:
     """The tiny config has other parameters than the model of the zoo."""
     code, _, err = run(
         *("openmmlab", "compare", "pspnet_r50-d8_512x1024_40k", frames),
         *("--seed", 1, "--config", model[0]),
     )
     assert code == 1
-    assert "do not fit the reference's" in err
+    assert "do not fit the reference model" in err

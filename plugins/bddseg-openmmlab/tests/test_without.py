@@ -1,4 +1,4 @@
-"""What is said where mmsegmentation is not installed."""
+"""Errors without mmsegmentation."""
 
 import importlib.util
 
@@ -16,7 +16,7 @@ from bddseg.cli.app import app
         ["compare", "pspnet_r50-d8_512x1024_40k", "frames", "--seed", "1"],
     ],
 )
-def test_what_is_missing_is_named_with_where_to_read_on(command):
+def test_the_error_names_the_missing_package_and_the_readme(command: list[str]) -> None:
     result = CliRunner().invoke(app, ["openmmlab", *command])
     assert result.exit_code == 1
     assert "mmsegmentation 0.x cannot be imported" in result.stderr

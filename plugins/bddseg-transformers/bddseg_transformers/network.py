@@ -1,4 +1,4 @@
-"""A segmentation model of transformers as a network, its classes mapped to those of a task."""
+"""A segmentation model of transformers as a network, with its classes mapped to a task's."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
-from bddseg.tasks import TASKS, Task
+from bddseg.tasks.task import TASKS, Task, get_task
 
 
 class TransformersNetwork(nn.Module):
-    """Images to scores of a task's classes.
+    """Images to logits or scores of a task's classes.
 
-    Models that label pixels give logits; models that classify masks (MaskFormer, Mask2Former,
-    OneFormer, EoMT) give, for each pixel and class, the sum of probabilities over their queries, as
-    their own post-processing does.
+    Models that classify pixels return logits. Models that classify masks (MaskFormer, Mask2Former,
+    OneFormer, EoMT) return, for each pixel and class, the sum of probabilities over their queries,
+    as in their own post-processing.
 
     Args:
-        model: of transformers.
-        groups: for each class of the task, the model's classes that it stands for; the best one
-            counts.
+        model: Model of transformers.
+        groups: For each class of the task, the ids of the model's classes that are mapped to it;
+            the highest score counts.
     """
 
     align_corners = False
@@ -35,29 +35,29 @@ class TransformersNetwork(nn.Module):
         """Images (N, 3, H, W), normalised -> scores (N, K, h, w) at the model's own size."""
         output = self.model(pixel_values=images)
         scores = _sum_queries(output) if "masks_queries_logits" in output else output.logits
-        # A class that the model does not know is never the best one.
-        nothing = scores.amin(dim=1) - 1
-        best = [scores[:, group].amax(dim=1) if group else nothing for group in self._groups]
-        return torch.stack(best, dim=1)
+        # A class without one of the model's is never the highest.
+        lowest = scores.amin(dim=1) - 1
+        highest = [scores[:, group].amax(dim=1) if group else lowest for group in self._groups]
+        return torch.stack(highest, dim=1)
 
-    def translate_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a checkpoint of transformers holds, under this network's names.
+    def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of a checkpoint of transformers under this network's names.
 
-        Versions of transformers have renamed parameters; it knows how itself.
+        Versions of transformers have renamed parameters; transformers converts them itself.
         """
         if state.keys() & self.state_dict().keys():
             return dict(state)
-        kind: Any = type(self.model)
-        loaded, report = kind.from_pretrained(
+        model_class: Any = type(self.model)
+        loaded, report = model_class.from_pretrained(
             None, config=self.model.config, state_dict=dict(state), output_loading_info=True
         )
-        made_up = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-        translated = {
+        initialized = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+        converted = {
             f"model.{name}": tensor
             for name, tensor in loaded.state_dict().items()
-            if name not in made_up
+            if name not in initialized
         }
-        return translated | {name: state[name] for name in report["unexpected_keys"]}
+        return converted | {name: state[name] for name in report["unexpected_keys"]}
 
 
 def build_transformers(
@@ -66,55 +66,56 @@ def build_transformers(
     """Return the network of a model in transformers' format, with fresh parameters.
 
     Args:
-        num_classes: K, of the task.
-        folder: holds the model's `config.json`.
-        classes: for each class of the task, names of the model's classes; the background stands for
-            all that are not named. Without, the model's classes are the task's, in order.
+        num_classes: K, the number of the task's classes.
+        folder: Folder with the model's `config.json`.
+        classes: For each class of the task, names of the model's classes; all classes that are not
+            named become background. Without it, the model's classes are the task's, in order.
 
     Raises:
-        BddsegError: there is no such model there, it is for another purpose, or classes do not fit.
+        BddsegError: The folder has no segmentation model, or the classes do not fit.
     """
     from transformers import AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation
 
     config = read_config(folder)
     names = [config.id2label[number] for number in sorted(config.id2label)]
-    groups = _group(names, num_classes, classes, folder)
-    for family in (AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation):
+    groups = _group_classes(names, num_classes, classes, folder)
+    families: list[Any] = [AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation]
+    for family in families:
         if type(config) in family._model_mapping:
             return TransformersNetwork(family.from_config(config), groups)
     raise BddsegError(
-        f"{folder} holds a model of the kind '{config.model_type}', which does not segment.",
-        "Name the folder of a semantic or universal segmentation model.",
+        f"{folder} contains a '{config.model_type}' model, which is not a segmentation model.",
+        "Give the folder of a semantic or universal segmentation model.",
     )
 
 
 def read_config(folder: str | Path) -> Any:
-    """Return the configuration of the model in a folder; nothing is fetched.
+    """Return the configuration of the model in a folder; nothing is downloaded.
 
     Raises:
-        BddsegError: there is none.
+        BddsegError: There is none, or it cannot be used.
     """
     from transformers import AutoConfig
     from transformers.utils import logging
 
-    # What it would tell, errors of ours tell.
+    # Our errors report what its messages would.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if not Path(folder, "config.json").is_file():
         raise BddsegError(
-            f"{folder} holds no config.json.",
-            "Name a folder in transformers' format: `hf download MODEL --local-dir FOLDER`.",
+            f"{folder} contains no config.json.",
+            "Give a folder in transformers' format: `hf download MODEL --local-dir FOLDER`.",
         )
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise BddsegError(
             f"{folder}/config.json cannot be used: {error}.",
-            "Fetch the folder again; a newer model may need a newer transformers.",
+            "Download the folder again; a newer model may need a newer version of transformers.",
         ) from error
 
 
-def _group(
+def _group_classes(
     names: Sequence[str],
     num_classes: int,
     classes: Mapping[str, Sequence[str]] | None,
@@ -123,8 +124,8 @@ def _group(
     if classes is None:
         if len(names) != num_classes:
             raise BddsegError(
-                f"The model in {folder} has {len(names)} classes, and the task {num_classes}.",
-                "Say which of them is which under [options.classes].",
+                f"The model in {folder} has {len(names)} classes, but the task has {num_classes}.",
+                "Map its classes to the task's under [options.classes].",
             )
         return [[number] for number in range(num_classes)]
     task = _find_task(classes, num_classes)
@@ -135,7 +136,7 @@ def _group(
         if unknown:
             raise BddsegError(
                 f"options.classes.{wanted}: the model in {folder} has no class '{unknown[0]}'.",
-                f"It has: {', '.join(names)}.",
+                f"Its classes: {', '.join(names)}.",
             )
         groups.append([known[name] for name in classes.get(wanted, ())])
     if task.background and task.background not in classes:
@@ -145,17 +146,18 @@ def _group(
 
 
 def _find_task(classes: Mapping[str, Sequence[str]], num_classes: int) -> Task:
-    for task in TASKS.values():
-        if len(task.classes) == num_classes and set(classes) <= set(task.classes):
+    tasks = [get_task(name) for name in TASKS.list_names()]
+    for task in tasks:
+        if task.num_classes == num_classes and set(classes) <= set(task.classes):
             return task
+    known = "; ".join(f"{task.name}: {', '.join(task.classes)}" for task in tasks)
     raise BddsegError(
-        f"options.classes has {', '.join(classes)}, which are not classes of one task with "
-        f"{num_classes}.",
-        f"Tasks: {'; '.join(f'{t.name}: ' + ', '.join(t.classes) for t in TASKS.values())}.",
+        f"options.classes has {', '.join(classes)}; no task with {num_classes} classes has these.",
+        f"Classes of the tasks: {known}.",
     )
 
 
 def _sum_queries(output: Any) -> Tensor:
     """Return probabilities (N, C, h, w); the last class of each query is "no object"."""
-    classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
+    classes: Tensor = output.class_queries_logits.softmax(dim=-1)[..., :-1]
     return torch.einsum("nqc,nqhw->nchw", classes, output.masks_queries_logits.sigmoid())

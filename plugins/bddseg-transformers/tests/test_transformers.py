@@ -1,26 +1,31 @@
-"""Small models with random weights, saved to disk as transformers saves them."""
+"""Small models with random weights, saved by transformers itself."""
 
 import json
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from bddseg.cli.app import app
-from bddseg.data.frames import read_frame
-from bddseg.data.masks import read_mask
+from bddseg.data.image import read_image
+from bddseg.data.mask import read_mask
 from bddseg.errors import BddsegError
-from bddseg.models.architectures import build_network
-from bddseg.testing import CONTRACTS, make_example
-from bddseg.zoo.entry import read_entry
+from bddseg.models.build import build_network
+from bddseg.testing import ARCHITECTURE_CONTRACTS, Example, make_example
+from bddseg.zoo.catalog import read_entry
 
-transformers = pytest.importorskip("transformers", reason="needs transformers")
+transformers: Any = pytest.importorskip("transformers", reason="needs transformers")
 
 
-def run_command(*arguments):
+def run_command(*arguments: object) -> tuple[int, str, str]:
     """Run the command line: returns (exit code, stdout, stderr)."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -29,7 +34,7 @@ def run_command(*arguments):
 
 
 @pytest.fixture
-def frames(tmp_path):
+def frames(tmp_path: Path) -> Path:
     """A folder of frames of two sizes."""
     rng = np.random.default_rng(0)
     for name, size in (("a.png", (72, 128)), ("deep/b.png", (97, 61))):
@@ -43,7 +48,7 @@ def frames(tmp_path):
 LABELS = dict(enumerate(("road", "sidewalk", "car", "lane", "sky")))
 
 
-def make_segformer():
+def make_segformer() -> Any:
     torch.manual_seed(0)
     config = transformers.SegformerConfig(
         depths=[1, 1, 1, 1],
@@ -55,7 +60,7 @@ def make_segformer():
     return transformers.SegformerForSemanticSegmentation(config)
 
 
-def make_mask2former():
+def make_mask2former() -> Any:
     torch.manual_seed(0)
     backbone = transformers.SwinConfig(
         embed_dim=8,
@@ -84,11 +89,13 @@ MODELS = {"segformer": make_segformer, "mask2former": make_mask2former}
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def model(request, tmp_path_factory):
+def model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Path]:
     """A model, in evaluation mode, and the folder that it was saved to."""
     folder = tmp_path_factory.mktemp("models") / request.param
     model = MODELS[request.param]().eval()
-    # Scores that differ from class to class, so that masks hold several.
+    # Scores that differ between classes, so that masks contain several.
     for name, parameter in model.named_parameters():
         if name.endswith("classifier.weight") or "class_predictor" in name:
             torch.nn.init.normal_(parameter, 0, 5)
@@ -103,7 +110,7 @@ def model(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def entry(model):
+def entry(model: tuple[Any, Path]) -> Path:
     """The entry that the command writes."""
     _, folder = model
     path = folder.parent / f"{folder.name}.toml"
@@ -115,12 +122,12 @@ def entry(model):
 
 
 @pytest.fixture(scope="module")
-def example(entry):
-    """Its network, with random weights."""
+def example(entry: Path) -> Example:
+    """The entry's network, with random weights."""
     return make_example(str(entry))
 
 
-def test_the_entry_has_what_the_folder_says(model, entry):
+def test_the_entry_has_the_values_of_the_folder(model: tuple[Any, Path], entry: Path) -> None:
     content = tomllib.loads(entry.read_text())
     name = model[1].name
     assert content["options"]["folder"] == f"./{name}"
@@ -129,30 +136,33 @@ def test_the_entry_has_what_the_folder_says(model, entry):
         "size_hw": [64, 96],
         "keep_ratio": False,
         "round_pixels": True,
-        "mean_rgb": [127.5] * 3,
-        "std_rgb": [63.75] * 3,
+        "mean": [127.5] * 3,
+        "std": [63.75] * 3,
     }
 
 
-def score(model, images):
-    """The scores of the model's own classes, as its documentation says to compute them."""
+def score(model: Any, images: Tensor) -> Tensor:
+    """Return the scores of the model's own classes, computed as in its documentation."""
     with torch.inference_mode():
         output = model(pixel_values=images)
         if hasattr(output, "logits"):
-            return output.logits
+            logits: Tensor = output.logits
+            return logits
         classes = output.class_queries_logits.softmax(-1)[..., :-1]
         return torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_masks_are_those_of_the_model(model, entry, frames, tmp_path, workers):
-    out = tmp_path / "masks"
+def test_masks_are_those_of_the_model(
+    model: tuple[Any, Path], entry: Path, frames: Path, tmp_path: Path, workers: int
+) -> None:
+    out = tmp_path / "out"
     options = ("--device", "cpu", "--workers", workers)
     code, _, err = run_command("infer", entry, frames, "-o", out, *options)
     assert code == 0, err
-    seen = set()
+    seen: set[int] = set()
     for path in sorted(frames.rglob("*.*")):
-        frame = read_frame(path)
+        frame = read_image(path)
         small = cv2.resize(frame, (96, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         image = torch.from_numpy((small - 127.5) / 63.75).permute(2, 0, 1)[None]
         scores = score(model[0], image)
@@ -160,20 +170,22 @@ def test_masks_are_those_of_the_model(model, entry, frames, tmp_path, workers):
         best = torch.stack([scores[:, group].amax(1) for group in groups], 1)
         for size in ((64, 96), frame.shape[:2]):
             best = torch.nn.functional.interpolate(best, size, mode="bilinear")
-        mask = read_mask((out / path.relative_to(frames)).with_suffix(".png"))
+        mask = read_mask((out / "masks" / path.relative_to(frames)).with_suffix(".png"))
         assert (best.argmax(1)[0].numpy() == mask).mean() > 0.999
-        seen |= set(np.unique(mask))
+        seen |= set(np.unique(mask).tolist())
     assert len(seen) > 1
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_contract(contract, entry, example):
+@pytest.mark.parametrize("contract", ARCHITECTURE_CONTRACTS, ids=lambda each: each.__name__)
+def test_contract(contract: Callable[[Example], None], entry: Path, example: Example) -> None:
     if "mask2former" in entry.name and contract.__name__ == "trains_every_parameter":
-        pytest.skip("heads of single layers get their gradients from losses of their own")
+        pytest.skip("the heads of its layers are trained by additional losses")
     contract(example)
 
 
-def test_weights_that_do_not_fit_are_named(model, entry, frames, tmp_path):
+def test_weights_that_do_not_fit_are_named(
+    model: tuple[Any, Path], entry: Path, frames: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
     state = load_file(model[1] / "model.safetensors")
@@ -181,36 +193,49 @@ def test_weights_that_do_not_fit_are_named(model, entry, frames, tmp_path):
     tensor = state.pop(lost)
     save_file(state, tmp_path / "less.safetensors")
     save_file(state | {lost: tensor, "more": tensor.clone()}, tmp_path / "more.safetensors")
-    for name, said in (("less", "1 parameters missing"), ("more", "1 parameters surplus: more")):
+    for name, expected in (
+        ("less", "1 missing parameter: "),
+        ("more", "1 unexpected parameter: more"),
+    ):
         weights = ("--weights", tmp_path / f"{name}.safetensors")
         code, _, err = run_command("infer", entry, frames, "-o", tmp_path / "o", *weights)
         assert code == 1
-        assert said in err
+        assert expected in err
 
 
-def build(folder, num_classes=3, **options):
-    return build_network(
-        "transformers", num_classes=num_classes, options={"folder": str(folder), **options}
-    )
+@pytest.fixture(scope="module")
+def build(entry: Path) -> Callable[..., nn.Module]:
+    """Build the network of a folder with other options than the entry's."""
+
+    def build(folder: Path, **options: Any) -> nn.Module:
+        options["folder"] = str(folder)
+        return build_network(msgspec.structs.replace(read_entry(entry), options=options))
+
+    return build
 
 
-def test_what_does_not_fit_together_is_said(model, tmp_path):
+def test_what_does_not_fit_together_is_an_error(
+    model: tuple[Any, Path], build: Callable[..., nn.Module], tmp_path: Path
+) -> None:
     folder = model[1]
-    for expected, call in (
-        ("holds no config.json", lambda: build(tmp_path)),
-        ("has 5 classes, and the task 3", lambda: build(folder)),
+    cases: list[tuple[str, Callable[[], nn.Module]]] = [
+        ("contains no config.json", lambda: build(tmp_path)),
+        ("has 5 classes, but the task has 3", lambda: build(folder)),
         ("has no class 'street'", lambda: build(folder, classes={"direct": ["street"]})),
-        ("not classes of one task with 3", lambda: build(folder, classes={"drivable": ["road"]})),
-    ):
+        ("no task with 3 classes has these", lambda: build(folder, classes={"drivable": ["road"]})),
+    ]
+    for expected, call in cases:
         with pytest.raises(BddsegError, match=expected):
             call()
     other = tmp_path / "other"
     transformers.BertConfig().save_pretrained(other)
-    with pytest.raises(BddsegError, match="kind 'bert', which does not segment"):
+    with pytest.raises(BddsegError, match="'bert' model, which is not a segmentation model"):
         build(other, classes={"direct": ["LABEL_0"]})
 
 
-def test_classes_that_a_model_does_not_know_are_never_found(model):
+def test_classes_that_a_model_does_not_have_are_never_predicted(
+    model: tuple[Any, Path], build: Callable[..., nn.Module]
+) -> None:
     network = build(model[1], classes={"direct": ["road"]}).eval()
     with torch.inference_mode():
         scores = network(torch.randn(2, 3, 64, 96))
@@ -218,7 +243,7 @@ def test_classes_that_a_model_does_not_know_are_never_found(model):
     assert not (scores.argmax(1) == 1).any()
 
 
-def test_classes_in_order_need_no_mapping(tmp_path):
+def test_classes_in_order_need_no_mapping(build: Callable[..., nn.Module], tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = make_segformer().config
     config.id2label = dict(enumerate("abc"))
@@ -226,14 +251,14 @@ def test_classes_in_order_need_no_mapping(tmp_path):
     assert build(tmp_path)(torch.randn(2, 3, 64, 96)).shape[1] == 3
 
 
-def test_an_entry_of_a_folder_without_weights_is_refused(model, tmp_path):
+def test_a_folder_without_weights_is_refused(model: tuple[Any, Path], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((model[1] / "config.json").read_bytes())
     code, _, err = run_command(
         "transformers", "entry", tmp_path, "-o", "o.toml", "--map", "direct=road"
     )
     assert code == 1
-    assert "holds no model.safetensors" in err
+    assert "contains no model.safetensors" in err
 
 
-def test_options_that_are_paths_are_beside_the_toml(model, entry):
+def test_paths_in_options_are_relative_to_the_toml(model: tuple[Any, Path], entry: Path) -> None:
     assert read_entry(entry).options["folder"] == str(model[1])

@@ -1,4 +1,4 @@
-"""TwinLiteNet: one light encoder, a decoder for the drivable area and one for lane lines.
+"""TwinLiteNet: one small encoder, one decoder for the drivable area and one for lane lines.
 
 Che et al., TwinLiteNet: An Efficient and Lightweight Model for Driveable Area and Lane
 Segmentation in Self-Driving Cars, 2023 (arXiv 2307.10705). The encoder is ESPNet's (Mehta et al.,
@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bddseg.errors import BddsegError
 
-# Of every batch normalisation in the network.
+# Epsilon of all batch normalisations.
 _EPSILON = 1e-3
 _DILATIONS = (1, 2, 4, 8, 16)
 
@@ -79,9 +79,9 @@ class Upsample(NormAct):
 
 
 class DilatedPyramid(nn.Module):
-    """ESP: reduce, convolve at five dilations, and concatenate running sums of the results.
+    """ESP: reduce, convolve at five dilations, and concatenate cumulative sums of the results.
 
-    The sums keep the grid of large dilations from showing (Mehta et al., section 3.2).
+    The sums prevent the gridding artefacts of large dilations (Mehta et al., section 3.2).
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ResidualPyramid(DilatedPyramid):
 
 
 class PositionAttention(nn.Module):
-    """Every position gathers from all others, weighted by similarity (Fu et al., section 3.2)."""
+    """Each position is a sum over all others, weighted by similarity (Fu et al., section 3.2)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -148,8 +148,8 @@ class PositionAttention(nn.Module):
             conv(x).flatten(2).transpose(1, 2)[:, None].contiguous()
             for conv in (self.query_conv, self.key_conv, self.value_conv)
         )
-        # The fused attention never holds the (h w) x (h w) matrix. On a CPU it takes four
-        # dimensions, and queries as wide as values: zeros change no energy. Nor is one scaled.
+        # Fused attention never holds the (h w) x (h w) matrix. On a CPU it needs four dimensions,
+        # and queries with as many channels as values: added zeros change no similarity.
         widen = (0, value.shape[3] - query.shape[3])
         query, key = F.pad(query, widen), F.pad(key, widen)
         gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
@@ -157,7 +157,10 @@ class PositionAttention(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Every channel gathers from all others, most from the least alike (Fu et al., section 3.3)."""
+    """Each channel is a weighted sum over all others (Fu et al., section 3.3).
+
+    Differing channels get the larger weights, as in the authors' code.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,11 +214,11 @@ class Encoder(nn.Module):
 
 
 class TwinLiteNet(nn.Module):
-    """The encoder and its two decoders; masks come from the drivable one.
+    """The encoder and its two decoders; predictions use the one for the drivable area.
 
     Args:
-        level2_blocks: residual pyramids at a quarter of the image's size.
-        level3_blocks: residual pyramids at an eighth of it.
+        level2_blocks: Number of residual pyramids at a quarter of the image's size.
+        level3_blocks: Number of residual pyramids at an eighth of it.
     """
 
     align_corners = False
@@ -231,16 +234,15 @@ class TwinLiteNet(nn.Module):
         self.classifier_2 = Upsample(8, 2)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W), pixels 0 to 1 -> logits (N, 2, H, W): drivable, background.
+        """Images (N, 3, H, W), pixels 0 to 1 -> logits (N, 2, H, W): background, drivable.
 
-        H and W are multiples of 8. The published network has the background first; the task has
-        it last.
+        H and W are multiples of 8; other sizes are rounded up.
         """
-        drivable = self.classifier_1(self.up_2_1(self.up_1_1(self.encoder(images))))
-        return drivable.flip(1)
+        drivable: Tensor = self.classifier_1(self.up_2_1(self.up_1_1(self.encoder(images))))
+        return drivable
 
-    def optimize(self) -> None:
-        """Fold normalisations into convolutions; keep channels last, as CPUs are quickest."""
+    def fuse(self) -> None:
+        """Fold norms into convolutions and store channels last, which is fastest on CPUs."""
         for module in self.modules():
             if isinstance(module, ConvNormAct):
                 module.conv = fuse_conv_bn_eval(module.conv, module.bn)
@@ -248,14 +250,14 @@ class TwinLiteNet(nn.Module):
                 module.deconv = fuse_conv_bn_eval(module.deconv, module.bn, transpose=True)
             else:
                 continue
-            module.bn = nn.Identity()
-        self.to(memory_format=torch.channels_last)
+            module.bn = nn.Identity()  # type: ignore[assignment]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward_heads(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, H, W) -> the published outputs (N, 2, H, W): drivable area, lane lines."""
         features = self.encoder(images)
-        drivable = self.classifier_1(self.up_2_1(self.up_1_1(features)))
-        lanes = self.classifier_2(self.up_2_2(self.up_1_2(features)))
+        drivable: Tensor = self.classifier_1(self.up_2_1(self.up_1_1(features)))
+        lanes: Tensor = self.classifier_2(self.up_2_2(self.up_1_2(features)))
         return drivable, lanes
 
 
@@ -264,7 +266,7 @@ def _halve(x: Tensor) -> Tensor:
 
 
 def build_twinlitenet(*, num_classes: int, level2_blocks: int, level3_blocks: int) -> TwinLiteNet:
-    """Return a TwinLiteNet; it has two classes, background and drivable, and no other number.
+    """Return a TwinLiteNet, which has the two classes background and drivable.
 
     Raises:
         BddsegError: `num_classes` is not 2.

@@ -1,89 +1,102 @@
 """TwinLiteNet against recorded outputs of its authors' code with seeded weights."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
-from golden.seeded_weights import seeded_input, seeded_state
+from bddseg_twinlitenet.network import TwinLiteNet
 from typer.testing import CliRunner
 
 from bddseg.cli.app import app
 from bddseg.errors import BddsegError
-from bddseg.models.architectures import build_network
-from bddseg.testing import CONTRACTS, make_example
+from bddseg.inference.predictor import Predictor
+from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.models.build import build_network
+from bddseg.testing import ARCHITECTURE_CONTRACTS, Example, make_example
+from bddseg.testing.seeded_weights import load_seeded_weights, make_seeded_images
 from bddseg.zoo.catalog import find_entry
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> TwinLiteNet:
     network = build()
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    state = {name: torch.from_numpy(array) for name, array in seeded_state(shapes).items()}
-    network.load_state_dict(state)
+    load_seeded_weights(network)
     return network.eval()
 
 
-def build(**options):
+def build(**options: Any) -> TwinLiteNet:
     entry = find_entry("twinlitenet")
-    options = dict(entry.options, **options)
-    return build_network(entry.architecture, num_classes=2, options=options)
+    network = build_network(msgspec.structs.replace(entry, options={**entry.options, **options}))
+    assert isinstance(network, TwinLiteNet)
+    return network
 
 
-def test_parameters_have_the_published_names_and_shapes():
+def test_parameters_have_the_published_names_and_shapes() -> None:
     published = json.loads((GOLDEN / "state_dict.json").read_text())
     own = {name: list(tensor.shape) for name, tensor in build().state_dict().items()}
     assert own == published
 
 
-def test_both_decoders_equal_the_authors_code(network):
+def test_both_decoders_equal_the_authors_code(network: TwinLiteNet) -> None:
     golden = np.load(GOLDEN / "twinlitenet.npz")
+    images = make_seeded_images(72, 120)
     with torch.inference_mode():
-        outputs = network.forward_heads(torch.from_numpy(seeded_input(72, 120)))
+        outputs = network.forward_heads(images)
+        assert torch.equal(network(images), outputs[0])
     for output, name in zip(outputs, ("drivable", "lanes"), strict=True):
         expected = golden[name]
         assert np.abs(output.numpy() - expected).max() < 1e-4 * expected.std()
 
 
-def test_drivable_comes_first(network):
-    images = torch.from_numpy(seeded_input(72, 120))
+def test_predictions_have_drivable_first(network: TwinLiteNet) -> None:
+    entry = find_entry("twinlitenet")
+    predictor = Predictor(entry, TorchRuntime(network, entry.task, torch.device("cpu")))
+    image = np.random.default_rng(0).integers(0, 256, (72, 128, 3), np.uint8)
+    inputs = predictor.prepare(image)
     with torch.inference_mode():
-        background, drivable = network.forward_heads(images)[0][0]
-        logits = network(images)[0]
+        background, drivable = network(inputs.tensors[0][None])[0]
+    logits = predictor.compute_logits([inputs])[0]
     assert torch.equal(logits, torch.stack([drivable, background]))
+    assert predictor.classes == ("drivable", "background")
 
 
 @pytest.mark.parametrize("option", ["level2_blocks", "level3_blocks"])
-def test_each_option_changes_the_network(option):
+def test_each_option_changes_the_network(option: str) -> None:
     assert len(build(**{option: 1}).state_dict()) < len(build().state_dict())
 
 
-def test_the_entry_is_the_published_model():
+def test_the_entry_is_the_published_model() -> None:
     entry = find_entry("twinlitenet")
     assert (entry.task, entry.preprocessing.size_hw) == ("drivable_binary", (360, 640))
     assert entry.weights.md5 == "e411826b9d9994ba645e7cba06b60ee3"
 
 
-def test_another_number_of_classes_is_refused():
-    entry = find_entry("twinlitenet")
+def test_another_number_of_classes_is_refused() -> None:
+    entry = msgspec.structs.replace(find_entry("twinlitenet"), task="drivable", class_map=())
     with pytest.raises(BddsegError, match="2 classes, not 3"):
-        build_network(entry.architecture, num_classes=3, options=entry.options)
+        build_network(entry)
 
 
 @pytest.fixture(scope="module")
-def example():
+def example() -> Example:
     return make_example("twinlitenet")
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_contract(contract, example):
+@pytest.mark.parametrize("contract", ARCHITECTURE_CONTRACTS, ids=lambda each: each.__name__)
+def test_contract(contract: Callable[[Example], None], example: Example) -> None:
     contract(example)
 
 
-def test_weights_are_taken_in_only_with_the_published_checksum(tmp_path, monkeypatch):
+def test_only_weights_with_the_published_checksum_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BDDSEG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BDDSEG_OFFLINE", "1")
     other = tmp_path / "best.pth"
