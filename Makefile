@@ -7,29 +7,34 @@ PIP := $(BIN)/python $(INSTALL)
 # mmcv and mmsegmentation live in an environment of their own: they want an old setuptools.
 MMLAB := .venv-openmmlab
 MMLAB_PIP := $(MMLAB)/bin/python $(INSTALL)
-MANIFESTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+PLUGINS := $(wildcard plugins/*)
+MANIFESTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+# Tests run in parallel, so each process computes with one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test test-openmmlab check clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/run.stamp ## Install, then render scenes, segment, score and draw them.
+demo: $(VENV)/run.stamp ## Install, then segment, score and draw synthetic scenes.
 	@echo "== bddseg demo"
 	$(BIN)/bddseg demo -o demo-output
 
 test: $(VENV)/dev.stamp ## Install, then run all tests that need no GPU.
 	@echo "== tests"
-	$(BIN)/python -m pytest -m "not gpu"
+	$(PYTEST) -m "not gpu"
 
-check: $(VENV)/dev.stamp ## Install, then check format, style, types and import contracts.
+check: $(VENV)/dev.stamp ## Install, then check format, style, types, layers and words.
 	@echo "== format and style"
 	$(BIN)/ruff format --check bddseg plugins tests
 	$(BIN)/ruff check bddseg plugins tests
 	@echo "== types"
 	$(BIN)/mypy
-	@echo "== import contracts"
+	@echo "== layers"
 	$(BIN)/lint-imports
+	@echo "== words"
+	$(BIN)/python tests/check_words.py
 
 test-openmmlab: $(MMLAB)/stamp ## Build mmcv-full (a quarter of an hour), then run that plugin's tests.
 	@echo "== tests of bddseg-openmmlab"
@@ -51,8 +56,7 @@ $(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "== installing the tools, the official evaluator and the plugins"
-	$(PIP) --editable '.[bdd100k,check,test,video]' --editable plugins/bddseg-openmmlab \
-		--editable plugins/bddseg-transformers --editable plugins/bddseg-twinlitenet
+	$(PIP) --editable '.[bdd100k,check,test,video]' $(PLUGINS:%=--editable %)
 	@touch $@
 
 $(MMLAB)/stamp: $(MANIFESTS)

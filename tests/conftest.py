@@ -1,78 +1,41 @@
-"""What several tests use."""
+"""Fixtures that several tests use."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support import Run, write_tiny_model
 
-ENTRY = """
-name = "tiny"
-title = "PSPNet"
-task = "drivable"
-architecture = "pspnet"
-
-[options]
-depth = 18
-base_channels = 4
-strides = [1, 2, 1, 1]
-dilations = [1, 1, 2, 4]
-channels = 8
-pool_scales = [1, 2]
-dropout = 0.1
-auxiliary_channels = 0
-align_corners = false
-
-[preprocessing]
-size_hw = [64, 96]
-mean_rgb = [123.675, 116.28, 103.53]
-std_rgb = [58.395, 57.12, 57.375]
-
-[weights]
-file = "tiny.pth"
-"""
+from bddseg.cli.app import app
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or fills the user's cache."""
     monkeypatch.setenv("BDDSEG_HOME", str(tmp_path_factory.mktemp("home")))
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they want, also in the processes of pytest-xdist, which set a width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
-def tiny(tmp_path) -> Path:
+def tiny(tmp_path: Path) -> Path:
     """The TOML of a small model, with weights beside it."""
     folder = tmp_path / "model"
     folder.mkdir()
     return write_tiny_model(folder)
 
 
-def write_tiny_model(folder: Path, *, spread: bool = False) -> Path:
-    """Write a small model; `spread` makes its masks hold several classes."""
-    import torch
-
-    from bddseg.models.architectures import build_network
-    from bddseg.zoo.entry import read_entry
-
-    path = folder / "tiny.toml"
-    path.write_text(ENTRY)
-    entry = read_entry(path)
-    torch.manual_seed(0)
-    state = build_network(entry.architecture, num_classes=3, options=entry.options).state_dict()
-    if spread:
-        # Stronger and opposed reasons for each class.
-        generator = torch.Generator().manual_seed(3)
-        state["decode_head.conv_seg.weight"].normal_(0, 10, generator=generator)
-        state["decode_head.conv_seg.bias"].zero_()
-    torch.save(state, folder / "tiny.pth")
-    return path
-
-
 @pytest.fixture
-def frames(tmp_path) -> Path:
+def frames(tmp_path: Path) -> Path:
     """A folder of five frames of several sizes, two levels deep."""
     folder = tmp_path / "frames"
     rng = np.random.default_rng(0)
@@ -87,27 +50,30 @@ def frames(tmp_path) -> Path:
 
 
 @pytest.fixture
-def run(capfd):
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run the command line in this process: returns (exit code, stdout, stderr)."""
-    from bddseg.cli.app import app
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
+        code: object = 0
         try:
             code = app([str(argument) for argument in arguments], standalone_mode=True)
         except SystemExit as stop:
             code = stop.code
         out, err = capfd.readouterr()
-        return int(code or 0), out, err
+        return int(str(code or 0)), out, err
 
     return run
 
 
+RunInstalled = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
 @pytest.fixture
-def run_installed(tmp_path):
+def run_installed(tmp_path: Path) -> RunInstalled:
     """Run a command in a new process, with what lies in a folder installed beside bddseg."""
 
-    def run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    def run(folder: Path, *command: object) -> "subprocess.CompletedProcess[str]":
         environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "160"}
         return subprocess.run(
             [sys.executable, *map(str, command)],
@@ -119,16 +85,3 @@ def run_installed(tmp_path):
         )
 
     return run
-
-
-def install_stub(folder: Path, package: str, code: str, points: str, requires: str = "") -> None:
-    """Make a package of one module, PACKAGE_module, with entry points: metadata and code alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{package}_module.py").write_text(code)
-    metadata = folder / f"{package}-1.0.dist-info"
-    metadata.mkdir()
-    wanted = f"Requires-Dist: {requires}\n" if requires else ""
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{wanted}"
-    )
-    (metadata / "entry_points.txt").write_text(points)

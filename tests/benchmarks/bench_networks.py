@@ -1,8 +1,8 @@
-"""Each architecture at 720x1280, from frame to labels: seconds, memory, effect of half precision.
+"""Each architecture at 720x1280, from frame to label map: seconds, memory, half precision.
 
-Each runs in a process of its own, with the weights of the parity tests. These have no opinion of
-roads, so classes are balanced by moving the last bias, and margins are small: the share of pixels
-that half precision changes is more than trained weights would show.
+Each runs in a process of its own, with the weights of the parity tests. These prefer one class
+everywhere, so the last bias is changed until classes are balanced. Margins between classes are then
+small: half precision changes more pixels than with trained weights.
 
 Run: python tests/benchmarks/bench_networks.py [ARCHITECTURE...] [--device cuda] [--half bf16 fp16]
 """
@@ -13,48 +13,44 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import cast
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-from seeded_weights import seeded_state
-
-from bddseg.demo.scenes import render_scene
-from bddseg.engine.model import Model
-from bddseg.models.architectures import ARCHITECTURES, build_network
+from bddseg.data.image import read_image
+from bddseg.demo import IMAGES
+from bddseg.inference.predictor import Predictor
+from bddseg.inference.runtimes.torch import TorchRuntime, flush_denormals
+from bddseg.models.build import ARCHITECTURES, build_network
 from bddseg.models.encoder_decoder import EncoderDecoder
-from bddseg.models.segmenter import Segmenter
-from bddseg.tasks import get_task
+from bddseg.models.network import Network, fuse
+from bddseg.specs import Entry, Precision
+from bddseg.testing.seeded_weights import load_seeded_weights
+from bddseg.types import LabelMap
 from bddseg.zoo.catalog import list_entries
 
-FRAME = render_scene(2).frame
+FRAME = read_image(IMAGES / "scene-002.jpg")
 
 
-def build(entry):
-    classes = len(get_task(entry.task).classes)
-    network = build_network(entry.architecture, num_classes=classes, options=entry.options)
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    arrays = seeded_state(shapes)
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+def build(entry: Entry) -> Network:
+    network = build_network(entry)
+    load_seeded_weights(network)
+    fuse(network.eval())
+    return cast(Network, network)
+
+
+def balance(network: Network, model: Predictor) -> None:
     if isinstance(network, EncoderDecoder):
-        network.optimize()
-    test = entry.test
-    return Segmenter(network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw)
-
-
-def balance(segmenter, model):
-    if isinstance(segmenter.network, EncoderDecoder):
         with torch.inference_mode():
-            small = torch.nn.functional.avg_pool2d(model.prepare(FRAME).images[0][None], 2).to(
-                model.device
-            )
-            logits = segmenter.network(small)
-        segmenter.network.decode_head.conv_seg.bias.data -= logits.mean(dim=(0, 2, 3)).clone()
+            small = torch.nn.functional.avg_pool2d(model.prepare(FRAME).tensors[0][None], 2)
+            logits = network(small.to(model.device))
+            bias = network.decode_head.conv_seg.bias
+            assert bias is not None
+            bias -= logits.mean(dim=(0, 2, 3))
 
 
-def measure(model, repeats):
-    labels = model(FRAME)
+def measure(model: Predictor, repeats: int) -> tuple[LabelMap, float]:
+    labels = model(FRAME).labels
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -63,27 +59,29 @@ def measure(model, repeats):
     return labels, statistics.median(times)
 
 
-def report(entry, arguments):
-    torch.set_flush_denormal(True)
+def report(entry: Entry, arguments: argparse.Namespace) -> None:
+    flush_denormals()
     device = torch.device(arguments.device)
-    segmenter = build(entry)
-    model = Model(entry, segmenter, device)
-    balance(segmenter, model)
-    labels, seconds = measure(model, arguments.repeats)
+    network = cast(Network, build(entry).to(device))
+
+    def make_model(precision: Precision) -> Predictor:
+        return Predictor(entry, TorchRuntime(network, entry.task, device, precision))
+
+    balance(network, make_model("fp32"))
+    labels, seconds = measure(make_model("fp32"), arguments.repeats)
     if device.type == "cpu":
         peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     else:
         peak_gb = torch.cuda.max_memory_allocated() / 2**30
     line = f"{entry.architecture:14} fp32 {seconds:7.3f} s {peak_gb:5.2f} GB"
     for precision in arguments.half:
-        half = Model(entry, segmenter, device, precision=precision)
-        changed, seconds = measure(half, arguments.repeats)
+        changed, seconds = measure(make_model(precision), arguments.repeats)
         share = 100 * (changed != labels).mean()
         line += f"   {precision} {seconds:7.3f} s, {share:5.2f} % of pixels change"
     print(line, flush=True)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("architectures", nargs="*")
     parser.add_argument("--device", default="cpu")

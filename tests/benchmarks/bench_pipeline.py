@@ -21,37 +21,34 @@ import json, sys, time
 from pathlib import Path
 import cv2, numpy as np, torch
 import torch.nn.functional as F
-from bddseg.models.architectures import build_network
+from bddseg.models.build import build_network
 from bddseg.models.checkpoint import load_weights
-from bddseg.models.segmenter import Segmenter
-from bddseg.tasks import get_task
+from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.inference.sliding_window import compute_logits
 from bddseg.zoo.catalog import find_entry
-from bddseg.data.transforms import fit_size
+from bddseg.data.preprocess import get_input_size
 
 model, weights, out, *frames = sys.argv[1:]
 entry = find_entry(model)
 torch.set_flush_denormal(True)
-classes = len(get_task(entry.task).classes)
-network = build_network(entry.architecture, num_classes=classes, options=entry.options).eval()
+network = build_network(entry).eval()
 load_weights(network, Path(weights))
-test, preprocessing = entry.test, entry.preprocessing
-segmenter = Segmenter(network, mode=test.mode, crop_hw=test.crop_hw, stride_hw=test.stride_hw)
-mean, std = np.float32(preprocessing.mean_rgb), np.float32(preprocessing.std_rgb)
+runtime = TorchRuntime(network, entry.task, torch.device("cpu"))
+preprocessing = entry.preprocessing
+mean, std = np.float32(preprocessing.mean), np.float32(preprocessing.std)
 alone = 0.0
 start = time.perf_counter()
 with torch.inference_mode():
     for number, path in enumerate(frames):
         frame = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
         size_hw = frame.shape[:2]
-        target = preprocessing.size_hw
-        if preprocessing.keep_ratio:
-            target = fit_size(size_hw, target)
+        target = get_input_size(size_hw, preprocessing)
         image = (cv2.resize(frame.astype(np.float32), target[::-1]) - mean) / std
         image = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-        begun = time.perf_counter()
-        logits = segmenter(image)
-        alone += time.perf_counter() - begun
-        corners = segmenter.align_corners
+        before = time.perf_counter()
+        logits = compute_logits(runtime, image, entry.sliding_window)[entry.task]
+        alone += time.perf_counter() - before
+        corners = runtime.align_corners
         logits = F.interpolate(logits, size_hw, mode="bilinear", align_corners=corners)
         labels = logits.argmax(dim=1)[0].to(torch.uint8).numpy()
         cv2.imwrite(f"{out}/{number}.png", labels)
@@ -59,31 +56,26 @@ print(json.dumps([time.perf_counter() - start, alone]))
 """
 
 
-def run_loop(model, weights, frames, out):
+def run_loop(model: str, weights: Path, frames: list[Path], out: Path) -> tuple[float, float]:
+    """Return the seconds of the loop, and of its network alone."""
     command = [sys.executable, "-c", LOOP, model, str(weights), str(out), *map(str, frames)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    seconds, network = json.loads(text)
+    return seconds, network
 
 
-def run_command(model, weights, frames, out):
+def run_command(model: str, weights: Path, frames: list[Path], out: Path) -> tuple[float, float]:
+    """Return the seconds of the command's run, and of its network alone."""
     listing = out / "frames.txt"
     listing.write_text("\n".join(str(path.resolve()) for path in frames))
-    command = [
-        sys.executable,
-        "-m",
-        "bddseg",
-        "infer",
-        model,
-        str(listing),
-        "-o",
-        str(out / "masks"),
-    ]
+    command = [sys.executable, "-m", "bddseg", "infer", model, str(listing), "-o", str(out)]
     command += ["--weights", str(weights), "--device", "cpu"]
     subprocess.run(command, check=True, capture_output=True)
-    record = json.loads((out / "masks" / "run.json").read_text())
+    record = json.loads((out / "run.json").read_text())
     return record["seconds"]["run"], record["workers"][0]["seconds"]["network"]
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("frames", type=Path)

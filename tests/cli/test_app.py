@@ -3,39 +3,54 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import pytest
+from support import Run
+
+from bddseg.cli.commands import BUILT_IN, load_command
+from bddseg.data.mask import write_mask
 
 MODULES = "import sys; from bddseg.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
 MODULES += "print('\\n' + ' '.join(sys.modules), file=sys.stderr)"
 
 
-def run_process(*arguments):
-    command = [sys.executable, "-m", "bddseg", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def list_imports(*arguments: str) -> set[str]:
+    """Return the modules that a command imports."""
+    command = [sys.executable, "-c", MODULES, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(result.stderr.splitlines()[-1].split())
 
 
-def test_help_names_every_command(run):
+def test_help_names_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("zoo", "infer", "eval", "vis", "demo"):
-        assert f" {command} " in out
+    for command, built_in in BUILT_IN.items():
+        assert (f" {command} " in out) != built_in.hidden
 
 
-def test_version_is_the_packages(run):
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_command_has_help(run: Run, name: str) -> None:
+    assert load_command(name).name == name
+    code, out, err = run(name, "-h")
+    assert (code, err) == (0, "")
+    assert f" {name} [OPTIONS]" in out
+
+
+def test_the_version_is_the_packages(run: Run) -> None:
     assert run("--version") == (0, f"bddseg {version('bddseg')}\n", "")
 
 
-def test_an_unknown_command_is_wrong_usage(run):
-    assert run("nonsense")[0] == 2
+@pytest.mark.parametrize("arguments", [["nonsense"], ["zoo", "nonsense"], ["zoo", "list", "-z"]])
+def test_an_unknown_command_or_option_is_wrong_usage(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments)[0] == 2
 
 
 @pytest.fixture
-def arguments(request, tmp_path):
-    import numpy as np
-
-    from bddseg.data.masks import write_mask
-
+def arguments(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The words of a command on a folder with two masks."""
     write_mask(tmp_path / "m" / "a.png", np.zeros((4, 4), np.uint8))
     write_mask(tmp_path / "f" / "a.png", np.zeros((4, 4), np.uint8))
     return [word.format(tmp_path) for word in request.param.split()]
@@ -49,53 +64,52 @@ def arguments(request, tmp_path):
         "zoo show pspnet_r50-d8_512x1024_40k",
         "eval -g {0}/m -r {0}/m",
         "vis colorize -i {0}/m -o {0}/c",
-        "vis overlay -i {0}/f -c {0}/m -o {0}/o",
+        "vis overlay -i {0}/f -r {0}/m -o {0}/o",
     ],
     indirect=True,
 )
-def test_what_runs_no_model_imports_no_torch(arguments):
-    result = subprocess.run(
-        [sys.executable, "-c", MODULES, *arguments], capture_output=True, text=True, check=True
-    )
-    loaded = set(result.stderr.splitlines()[-1].split())
-    assert "bddseg.cli.app" in loaded
-    assert "torch" not in loaded
+def test_commands_that_run_no_model_do_not_import_torch(arguments: list[str]) -> None:
+    modules = list_imports(*arguments)
+    assert "bddseg.cli.app" in modules
+    assert "torch" not in modules
 
 
-def test_help_loads_neither_arrays_nor_networks():
-    code = "import sys; from bddseg.cli import app; print(*sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "numpy", "cv2", "PIL", "requests", "msgspec"} & set(out.stdout.split())
+def test_help_imports_no_command() -> None:
+    modules = list_imports("--help")
+    assert not {"torch", "numpy", "cv2", "PIL", "requests", "msgspec", "rich.progress"} & modules
+    assert not {target.target.partition(":")[0] for target in BUILT_IN.values()} & modules
+    assert not [name for name in modules if name.startswith(("bddseg.zoo", "bddseg.models"))]
 
 
-def test_python_dash_m_runs_the_command():
-    result = run_process("zoo", "show", "nonsense")
+def test_python_dash_m_runs_the_command() -> None:
+    command = [sys.executable, "-m", "bddseg", "zoo", "show", "nonsense"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr.startswith("Error: There is no model named 'nonsense'.")
 
 
-def test_ctrl_c_exits_with_130(run, monkeypatch):
-    def interrupt():
+def test_ctrl_c_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_task: str | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bddseg.zoo.catalog.list_entries", interrupt)
+    monkeypatch.setattr("bddseg.cli.zoo.list.list_entries", interrupt)
     code, _, err = run("zoo", "list")
     assert code == 130
     assert "Interrupted" in err
 
 
-def test_a_bug_keeps_its_traceback(run, monkeypatch):
-    def fail():
+def test_a_bug_is_shown_with_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_task: str | None) -> NoReturn:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bddseg.zoo.catalog.list_entries", fail)
+    monkeypatch.setattr("bddseg.cli.zoo.list.list_entries", fail)
     with pytest.raises(ZeroDivisionError):
         run("zoo", "list")
 
 
-def test_the_python_api_is_imported_on_use():
+def test_the_python_api_is_imported_on_use() -> None:
     code = "import sys, bddseg; assert 'torch' not in sys.modules; bddseg.load_model; "
-    code += "assert 'torch' in sys.modules; print(bddseg.__version__, len(bddseg.list_entries()))"
+    code += "assert 'torch' in sys.modules; print(bddseg.__version__, len(bddseg.list_models()))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split()[0] == version("bddseg")

@@ -1,72 +1,73 @@
 """Scores by weather, scene and time of day."""
 
 import json
+from pathlib import Path
 
-import numpy as np
 import pytest
+from metrics.helpers import write_masks
 
-from bddseg.data.masks import write_mask
+from bddseg.errors import BddsegError
+from bddseg.metrics.conditions import read_attributes, score_conditions
+from bddseg.metrics.evaluate import evaluate
+from bddseg.metrics.evaluation import Evaluation
+
+ROWS = 10
+# Attributes of each frame, and the number of its 10 foreground rows that are predicted wrongly.
+FRAMES = {
+    "a/0": ({"weather": "clear", "scene": "highway"}, 0),
+    "a/1": ({"weather": "rainy", "scene": "highway"}, 4),
+    "b/2": ({"weather": "clear", "scene": "highway"}, 2),
+    "b/3": ({"scene": "tunnel"}, 1),
+}
 
 
 @pytest.fixture
-def folders(tmp_path):
-    frames = []
-    for number, (weather, wrong) in enumerate(
-        (("clear", 0), ("rainy", 4), ("clear", 2), (None, 1))
-    ):
-        truth = np.full((20, 30), 2, np.uint8)
-        truth[10:] = 0
-        result = truth.copy()
-        result[10 : 10 + wrong] = 2
-        write_mask(tmp_path / "truth" / f"{number}.png", truth)
-        write_mask(tmp_path / "result" / f"{number}.png", result)
-        attributes = {"weather": weather, "scene": "highway"} if weather else {"scene": "tunnel"}
-        frames.append({"name": f"{number}.jpg", "attributes": attributes})
-    (tmp_path / "labels.json").write_text(json.dumps(frames))
-    return tmp_path
+def evaluation(tmp_path: Path) -> Evaluation:
+    labels = [[2]] * ROWS + [[0]] * ROWS
+    predictions = {
+        name: [[2]] * (ROWS + wrong) + [[0]] * (ROWS - wrong) for name, (_, wrong) in FRAMES.items()
+    }
+    return evaluate(
+        *write_masks(tmp_path, ground_truth=dict.fromkeys(FRAMES, labels), predictions=predictions)
+    )
 
 
-def score(folders, run, *options):
-    folder = ("-g", folders / "truth", "-r", folders / "result")
-    return run("eval", *folder, "--attributes", folders / "labels.json", *options)
+def write_labels(path: Path, names: list[str]) -> Path:
+    frames = [
+        {"name": name, "attributes": attributes}
+        for name, (attributes, _) in zip(names, FRAMES.values(), strict=True)
+    ]
+    path.write_text(json.dumps(frames))
+    return path
 
 
-def test_each_value_is_scored_from_its_own_frames_worst_first(folders, run):
-    out = score(folders, run, "--by", "weather,scene", "--json")[1]
-    rows = [(row["attribute"], row["value"], row["frames"]) for row in json.loads(out)["by"]]
-    assert rows == [
+@pytest.mark.parametrize("names", [[f"{name}.jpg" for name in FRAMES], list("0123")])
+def test_each_value_is_scored_from_its_own_frames_worst_first(
+    tmp_path: Path, evaluation: Evaluation, names: list[str]
+) -> None:
+    attributes = read_attributes(write_labels(tmp_path / "labels.json", names))
+    results = score_conditions(evaluation, attributes, ["weather", "scene"])
+    assert [(each.attribute, each.value, each.num_frames) for each in results] == [
         ("weather", "rainy", 1),
         ("weather", "clear", 2),
         ("weather", "undefined", 1),
         ("scene", "highway", 3),
         ("scene", "tunnel", 1),
     ]
-    miou = [row["miou"] for row in json.loads(out)["by"]]
-    assert miou == pytest.approx([60, 90, 90, 80, 90])
+    mious = [each.headlines["standard_miou"] for each in results]
+    assert mious == pytest.approx([60, 90, 90, 80, 90])
+    assert results[0].to_dict()["official_miou"] == pytest.approx(60)
 
 
-def test_the_table_has_a_row_for_each_condition(folders, run):
-    code, out, _ = score(folders, run, "--by", "weather")
-    assert code == 0
-    assert "By condition" in out
-    assert any(
-        line.split() == ["weather", "rainy", "1", "60.00", "60.00"] for line in out.splitlines()
-    )
+def test_an_attribute_that_no_frame_has_is_named(tmp_path: Path, evaluation: Evaluation) -> None:
+    attributes = read_attributes(write_labels(tmp_path / "labels.json", list("0123")))
+    with pytest.raises(BddsegError, match=r"attribute 'wether'.* The file has: scene, weather"):
+        score_conditions(evaluation, attributes, ["wether"])
 
 
-def test_an_attribute_that_no_frame_has_is_named(folders, run):
-    code, _, err = score(folders, run, "--by", "wether")
-    assert code == 1
-    assert "No frame has the attribute 'wether'" in err
-    assert "scene, weather" in err
-
-
-def test_a_file_of_another_format_is_named(folders, run):
-    (folders / "labels.json").write_text('[{"no": "name"}]')
-    code, _, err = score(folders, run, "--by", "weather")
-    assert code == 1
-    assert "labels.json cannot be read as labels of frames" in err
-
-
-def test_by_needs_attributes(folders, run):
-    assert score(folders, run)[0] == 2
+@pytest.mark.parametrize("content", ['[{"no": "name"}]', "[1]", "{", '"text"'])
+def test_a_file_in_another_format_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(content)
+    with pytest.raises(BddsegError, match=r"labels\.json cannot be read as labels of frames"):
+        read_attributes(path)

@@ -1,79 +1,73 @@
+"""Every option of every architecture changes its network; wrong ones are named with their key."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
 import pytest
 import torch
-from torch import nn
+from models.small import BUILT_IN, make_small_entry, replace_options
+from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
-from bddseg.models.architectures import ARCHITECTURES, build_network
-from bddseg.zoo.catalog import list_entries
-from bddseg.zoo.entry import read_entry
+from bddseg.models.backbones.backbone import BACKBONES
+from bddseg.models.build import build_network
+from bddseg.models.encoder_decoder import EncoderDecoder, make_architecture
+from bddseg.models.heads.head import DecodeHead, HeadOptions
+from bddseg.specs import Entry
 
-EXAMPLES = {entry.architecture: entry for entry in reversed(list_entries())}
-
-# Small enough to build many of; what an architecture does not have is left out.
-SMALL = {
-    "auxiliary_channels": 8,
-    "base_channels": 8,
-    "blocks": 1,
-    "channels": 16,
-    "depth": 18,
-    "ema_channels": 16,
-    "low_level_channels": 8,
-    "mask_hw": [9, 9],
-    "modules": [1, 1, 1, 1],
-    "num_bases": 4,
-    "width": 8,
-}
-OTHER = {
+# Of each option, another value that is possible for every network that has it.
+CHANGES: dict[str, Callable[[Any], Any]] = {
     "align_corners": lambda value: not value,
-    "auxiliary_channels": lambda _: 0,
-    "base_channels": lambda _: 16,
-    "blocks": lambda _: 2,
-    "channels": lambda _: 24,
-    "depth": lambda _: 34,
-    "dilations": lambda value: [*value[:3], 8],
-    "direction": lambda _: "collect",
     "dropout": lambda value: value + 0.4,
-    "ema_channels": lambda _: 24,
-    "filter_sizes": lambda value: [*value[:-1], 5],
-    "head_dilations": lambda value: [*value[:-1], 4],
-    "low_level_channels": lambda _: 12,
-    "mask_hw": lambda _: [5, 7],
-    "modules": lambda _: [1, 2, 1, 1],
-    "momentum": lambda value: value / 2,
-    "normalization_factor": lambda _: 2.0,
-    "pool_scales": lambda value: [*value[:-1], 4],
-    "ratio": lambda _: 0.5,
-    "recurrence": lambda _: 1,
-    "reduction": lambda _: 4,
-    "shrink_factor": lambda _: 1,
-    "softmax": lambda value: not value,
-    "strides": lambda value: [*value[:3], 3],
-    "use_scale": lambda value: not value,
+    "backbone.base_channels": lambda _: 16,
+    "backbone.blocks": lambda _: 2,
+    "backbone.depth": lambda _: 34,
+    "backbone.dilations": lambda value: [*value[:3], 8],
+    "backbone.modules": lambda _: [1, 2, 1, 1],
+    "backbone.strides": lambda value: [*value[:3], 3],
+    "backbone.width": lambda _: 12,
+    "auxiliary_head.channels": lambda _: 12,
+    "auxiliary_head.stage": lambda _: 1,
+    "head.channels": lambda _: 24,
+    "head.dilations": lambda value: [*value[:-1], 4],
+    "head.direction": lambda _: "collect",
+    "head.ema_channels": lambda _: 24,
+    "head.filter_sizes": lambda value: [*value[:-1], 5],
+    "head.low_level_channels": lambda _: 12,
+    "head.mask_hw": lambda _: [5, 7],
+    "head.momentum": lambda value: value / 2,
+    "head.normalization_factor": lambda _: 2.0,
+    "head.num_bases": lambda value: value + 1,
+    "head.num_stages": lambda value: value + 1,
+    "head.pool_scales": lambda value: [*value[:-1], 4],
+    "head.ratio": lambda _: 0.5,
+    "head.recurrence": lambda _: 1,
+    "head.reduction": lambda _: 4,
+    "head.shrink_factor": lambda _: 1,
+    "head.softmax": lambda value: not value,
+    "head.use_scale": lambda value: not value,
 }
-DEFAULT = {"num_bases", "num_stages", "width", "level2_blocks", "level3_blocks"}  # one more
 
 
-def change(option, value):
-    return OTHER[option](value) if option in OTHER else value + 1
+def list_cases() -> Iterator[tuple[str, str]]:
+    """Yield each architecture with each key; one code builds the backbone for all heads."""
+    for name in BUILT_IN:
+        options = make_small_entry(name).options
+        for key in CHANGES:
+            table, _, option = key.rpartition(".")
+            if table in ("backbone", "auxiliary_head") and name not in ("pspnet", "hrnet"):
+                continue
+            owner = options.get(table, {}) if table else options
+            if isinstance(owner, dict) and option in owner:
+                yield name, key
 
 
-def cases():
-    for name, entry in sorted(EXAMPLES.items()):
-        own = set(entry.options) | ({"base_channels"} if "depth" in entry.options else set())
-        for option in sorted(own):
-            yield name, option
-
-
-def make_small(name):
-    options = dict(EXAMPLES[name].options)
-    extra = {"base_channels"} if "depth" in options else set()
-    return options | {key: SMALL[key] for key in SMALL if key in options or key in extra}
-
-
-def describe(name, options):
-    """All that an option can change: outputs of evaluation and of training, and what it leaves."""
+def describe(entry: Entry) -> list[Tensor | bool]:
+    """Return all that an option can change: both modes' outputs, and parameters after them."""
     torch.manual_seed(0)
-    network = build_network(name, num_classes=2 if name == "twinlitenet" else 3, options=options)
+    network = build_network(entry)
+    assert isinstance(network, EncoderDecoder)
     for parameter in network.parameters():
         if parameter.dim() <= 1 and not parameter.any():
             nn.init.constant_(parameter, 0.5)
@@ -86,51 +80,184 @@ def describe(name, options):
     return [network.align_corners, *evaluated, *trained, *network.state_dict().values()]
 
 
-def is_same(one, other):
+def is_same(one: list[Tensor | bool], other: list[Tensor | bool]) -> bool:
     return len(one) == len(other) and all(
-        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+        torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a == b
         for a, b in zip(one, other, strict=True)
     )
 
 
+Describe = Callable[[str], list[Tensor | bool]]
+
+
 @pytest.fixture(scope="module")
-def base():
-    made = {}
-    return lambda name: made.setdefault(name, describe(name, make_small(name)))
+def unchanged() -> Describe:
+    """Describe an architecture's small network, once each."""
+    made: dict[str, list[Tensor | bool]] = {}
+
+    def get(name: str) -> list[Tensor | bool]:
+        if name not in made:
+            made[name] = describe(make_small_entry(name))
+        return made[name]
+
+    return get
 
 
-@pytest.mark.parametrize(("name", "option"), list(cases()))
-def test_each_option_changes_the_network(base, name, option):
-    options = make_small(name)
-    changed = options | {option: change(option, options[option])}
-    assert not is_same(base(name), describe(name, changed))
+@pytest.mark.parametrize(("name", "key"), list(list_cases()))
+def test_each_option_changes_the_network(unchanged: Describe, name: str, key: str) -> None:
+    entry = make_small_entry(name)
+    value: Any = entry.options
+    for part in key.split("."):
+        value = value[part]
+    changed = replace_options(entry, {key: CHANGES[key](value)})
+    assert not is_same(unchanged(name), describe(changed))
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES))
-def test_the_same_options_give_the_same_network(base, name):
-    assert is_same(base(name), describe(name, make_small(name)))
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_same_options_give_the_same_network(unchanged: Describe, name: str) -> None:
+    assert is_same(unchanged(name), describe(make_small_entry(name)))
 
 
-def test_every_architecture_and_every_option_takes_part():
-    names = ARCHITECTURES.list_names()
-    assert {name for name in names if ARCHITECTURES.get_package(name) == "bddseg"} <= set(EXAMPLES)
-    assert {option for _, option in cases()} == set(OTHER) | DEFAULT
+def test_without_an_auxiliary_head_there_is_none(unchanged: Describe) -> None:
+    entry = replace_options(make_small_entry("pspnet"), {"auxiliary_head": None})
+    assert len(describe(entry)) < len(unchanged("pspnet"))
 
 
-def test_an_unknown_option_is_named_with_those_that_exist(tiny):
-    options = dict(read_entry(tiny).options, depht=50)
-    with pytest.raises(BddsegError, match="depht") as caught:
-        build_network("pspnet", num_classes=3, options=options)
-    assert "depth" in caught.value.hint
+def test_every_option_is_tested() -> None:
+    assert len(BUILT_IN) == 12
+    assert {key for _, key in list_cases()} == set(CHANGES)
 
 
-def test_a_missing_option_is_named(tiny):
-    options = dict(read_entry(tiny).options)
-    del options["channels"]
-    with pytest.raises(BddsegError, match="channels"):
-        build_network("pspnet", num_classes=3, options=options)
+HRNET = {"type": "hrnet", "width": 8, "modules": [1, 1, 1, 1], "blocks": 1}
 
 
-def test_an_unknown_architecture_offers_the_nearest():
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_head_runs_on_the_other_backbone(name: str) -> None:
+    entry = make_small_entry(name)
+    other = HRNET if name != "hrnet" else make_small_entry("pspnet").options["backbone"]
+    network = build_network(replace_options(entry, {"backbone": other})).eval()
+    with torch.inference_mode():
+        assert network(torch.randn(1, 3, 65, 97)).shape[:2] == (1, 3)
+
+
+class MeanHead(DecodeHead):
+    """A head of a plugin: the mean of the last stage, at each position."""
+
+    min_stages = 2
+
+    def __init__(self, in_channels: list[int], common: HeadOptions, *, channels: int) -> None:
+        super().__init__(in_channels, common, channels=channels)
+        self.conv = nn.Conv2d(in_channels[-1], channels, 1)
+
+    def forward(self, features: Any) -> Tensor:
+        return self.classify(self.conv(features[-1].mean(dim=(2, 3), keepdim=True)))
+
+
+class OneStage(nn.Module):
+    """A backbone of a plugin, with one stage and no `fuse`."""
+
+    def __init__(self, *, width: int = 4) -> None:
+        super().__init__()
+        self.out_channels = (width,)
+        # Not applied in the order in which they are declared: folding these would be wrong.
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.stem = nn.Conv2d(3, width, 3, stride=2)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return (self.conv(self.norm(self.stem(images)).relu()),)
+
+
+def use_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: dict[str, Any] = BACKBONES._loaded
+    monkeypatch.setitem(loaded, "one_stage", OneStage)
+
+
+def test_a_head_of_a_plugin_runs_on_our_backbones() -> None:
+    build = make_architecture(MeanHead)
+    options = make_small_entry("pspnet").options
+    for backbone in (options["backbone"], HRNET):
+        network = build(
+            num_classes=5,
+            backbone=backbone,
+            head={"channels": 8},
+            dropout=0.1,
+            align_corners=False,
+        )
+        assert network.eval()(torch.randn(1, 3, 64, 64)).shape == (1, 5, 1, 1)
+
+
+def test_a_backbone_of_a_plugin_runs_under_our_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_backbone(monkeypatch)
+    entry = replace_options(
+        make_small_entry("pspnet"),
+        {"backbone": {"type": "one_stage", "width": 6}, "auxiliary_head.stage": 0},
+    )
+    network = build_network(entry).eval()
+    assert isinstance(network, EncoderDecoder)
+    images = torch.randn(1, 3, 33, 65)
+    with torch.inference_mode():
+        expected = network(images)
+        assert expected.shape == (1, 3, 16, 32)
+        network.fuse()
+        assert torch.equal(network(images), expected)
+
+
+# Architecture, change of its options, what the error names, and its hint.
+WRONG: list[tuple[str, dict[str, Any], str, str]] = [
+    ("pspnet", {"depht": 50}, "options.depht is not a known key", "backbone, head, auxiliary"),
+    ("pspnet", {"head.foo": 1}, "options.head.foo is not a known key", "channels, pool_scales"),
+    ("pspnet", {"head.channels": None}, "options.head.channels is missing", "pool_scales"),
+    ("pspnet", {"head": None}, "options.head is missing", "backbone"),
+    ("pspnet", {"head": 3}, "options.head is 3", "Correct"),
+    ("pspnet", {"head.channels": "wide"}, "options.head.channels is 'wide'", "Correct"),
+    ("psanet", {"head.direction": "up"}, "options.head.direction is 'up'", "Correct"),
+    ("psanet", {"head.mask_hw": [9]}, "options.head.mask_hw is [9]", "Correct"),
+    ("pspnet", {"num_classes": 3}, "options.num_classes is not a known key", "backbone"),
+    ("pspnet", {"backbone.type": None}, "options.backbone.type is missing", "hrnet, resnet"),
+    ("pspnet", {"backbone.type": "resnett"}, "options.backbone.type", "plugin"),
+    ("pspnet", {"backbone.foo": 1}, "options.backbone.foo is not a known key", "depth, strides"),
+    ("pspnet", {"backbone.depth": 7}, "options.backbone.depth is 7", "one of them"),
+    ("pspnet", {"backbone.strides": [1, 2]}, "options.backbone.strides has 2", "Give 4 numbers"),
+    ("pspnet", {"backbone.dilations": [1] * 5}, "options.backbone.dilations has 5", "Give 4"),
+    ("hrnet", {"backbone.modules": [1]}, "options.backbone.modules has 1 number:", "Give 4"),
+    ("pspnet", {"auxiliary_head.stage": 4}, "options.auxiliary_head.stage is 4", "stages"),
+    ("upernet", {"backbone": {"type": "one_stage"}}, "options.head needs", "options.backbone.type"),
+    (
+        "pspnet",
+        {"backbone": {"type": "one_stage"}},
+        "options.auxiliary_head.stage is 2",
+        "one of these stages",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "named", "hint"), WRONG)
+def test_a_wrong_option_is_named_with_its_key(
+    monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, Any], named: str, hint: str
+) -> None:
+    use_backbone(monkeypatch)
+    entry = make_small_entry(name)
+    with pytest.raises(BddsegError) as caught:
+        build_network(replace_options(entry, changes))
+    assert caught.value.message.startswith(f"{entry.name} (architecture {name}): {named}")
+    assert hint in caught.value.hint
+
+
+def test_an_unknown_architecture_names_the_nearest() -> None:
+    entry = msgspec.structs.replace(make_small_entry("pspnet"), architecture="pspnett")
     with pytest.raises(BddsegError, match="pspnet"):
-        build_network("pspnett", num_classes=3, options={})
+        build_network(entry)
+
+
+def test_a_class_map_that_misses_a_class_is_refused() -> None:
+    entry = msgspec.structs.replace(make_small_entry("pspnet"), class_map=(0, 2, 2))
+    with pytest.raises(BddsegError, match=r"class_map \[0, 2, 2\].* does not cover") as caught:
+        build_network(entry)
+    assert "direct, alternative, background" in caught.value.hint
+
+
+def test_a_class_map_gives_the_network_its_number_of_classes() -> None:
+    entry = msgspec.structs.replace(make_small_entry("pspnet"), class_map=(2, 1, 0, 0))
+    network = build_network(entry).eval()
+    assert network(torch.randn(1, 3, 64, 64)).shape[1] == 4

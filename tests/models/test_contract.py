@@ -1,166 +1,206 @@
-"""The contracts hold for every architecture, ours and each installed plugin's alike.
-
-An architecture takes part as soon as an entry of some catalog uses it.
-"""
+"""All our architectures fulfil the contracts, and each contract finds a network that breaks it."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 import torch
-from torch import nn
+from models.small import BUILT_IN, make_small_entry
+from torch import Tensor, nn
 
-from bddseg import testing
-from bddseg.models.architectures import ARCHITECTURES, Optimizable
-from bddseg.testing import CONTRACTS, Example, make_example
-from bddseg.zoo.catalog import find_entry, list_entries
+from bddseg.models.network import Fusible
+from bddseg.specs import Entry
+from bddseg.testing import ARCHITECTURE_CONTRACTS, Example, architecture, make_example
 
-EXAMPLES = {
-    entry.architecture: entry
-    for entry in reversed(list_entries())
-    if entry.architecture in ARCHITECTURES.list_names()
-}
+Contract = Callable[[Example], None]
 
 
-@pytest.fixture(scope="module", params=sorted(EXAMPLES))
-def example(request):
-    return make_example(EXAMPLES[request.param])
+@pytest.fixture(scope="module", params=BUILT_IN)
+def example(request: pytest.FixtureRequest) -> Example:
+    return make_example(make_small_entry(request.param))
 
 
-def test_every_architecture_has_an_example():
-    ours = {name for name in ARCHITECTURES.list_names() if is_ours(name)}
-    assert len(ours) == 12
-    assert ours <= set(EXAMPLES)
-
-
-def is_ours(name):
-    return ARCHITECTURES.get_package(name) == "bddseg"
-
-
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_contract(contract, example):
+@pytest.mark.parametrize("contract", ARCHITECTURE_CONTRACTS, ids=lambda each: each.__name__)
+def test_contract(contract: Contract, example: Example) -> None:
     contract(example)
 
 
-def test_what_makes_it_faster_takes_norms_away(example):
-    if not isinstance(example.network, Optimizable):
-        pytest.skip("the architecture leaves its network as it is")
-    optimized = copy.deepcopy(example.network)
-    optimized.optimize()
-    norms = [
+def test_fusing_removes_norms(example: Example) -> None:
+    fused = copy.deepcopy(example.network)
+    assert isinstance(fused, Fusible)
+    fused.fuse()
+    before, after = (
         sum(isinstance(module, nn.BatchNorm2d) for module in each.modules())
-        for each in (example.network, optimized)
-    ]
-    assert norms[1] < norms[0]
+        for each in (example.network, fused)
+    )
+    assert after < before
 
 
 class Good(nn.Module):
-    """A network that keeps every contract, and from which the following differ in one point."""
+    """A network that fulfils all contracts; each of the following breaks one."""
 
-    align_corners = False
+    align_corners: Any = False
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.conv = nn.Conv2d(3, 3, 3, stride=2, padding=1)
         self.norm = nn.BatchNorm2d(3)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return self.norm(self.conv(images))
 
-    def optimize(self):
-        """Nothing to be done."""
+    def fuse(self) -> None:
+        """There is nothing to fuse."""
 
 
-class Silent(Good):
+class TwoOutputs(Good):
+    """It fulfils all contracts, with an output for a second task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = nn.Conv2d(3, 2, 1)
+
+    def forward(self, images: Tensor) -> Any:
+        logits = super().forward(images)
+        return {"drivable": logits, "drivable_binary": self.second(logits)}
+
+
+class OneOfTwoOutputs(TwoOutputs):
+    def forward(self, images: Tensor) -> Any:
+        return {"drivable": super().forward(images)["drivable"]}
+
+
+class SecondFewerClasses(TwoOutputs):
+    def forward(self, images: Tensor) -> Any:
+        outputs = super().forward(images)
+        return outputs | {"drivable_binary": outputs["drivable_binary"][:, :1]}
+
+
+class SecondMixing(TwoOutputs):
+    def forward(self, images: Tensor) -> Any:
+        outputs = super().forward(images)
+        second = outputs["drivable_binary"]
+        return outputs | {"drivable_binary": second - second.mean(dim=0, keepdim=True)}
+
+
+class SecondCareless(TwoOutputs):
+    def fuse(self) -> None:
+        assert self.second.bias is not None
+        nn.init.constant_(self.second.bias, 3)
+
+
+class NoAlignCorners(Good):
     align_corners = None
 
 
 class FewerClasses(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images)[:, :2]
 
 
 class Infinite(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images) / 0
 
 
 class Mixing(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         logits = super().forward(images)
         return logits - logits.mean(dim=0, keepdim=True)
 
 
 class Blind(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images * 0)
 
 
-class OneSize(Good):
-    def forward(self, images):
+class LandscapeOnly(Good):
+    def forward(self, images: Tensor) -> Any:
         if images.shape[2] > images.shape[3]:
-            raise RuntimeError("portraits are not foreseen")
+            raise RuntimeError("portrait images are not supported")
         return super().forward(images)
 
 
 class Unused(Good):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.other = nn.Conv2d(3, 3, 1)
 
 
 class Exploding(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
+        assert self.conv.bias is not None
         return super().forward(images) + (self.conv.bias.sum() * 0).sqrt()
 
 
 class Forgetful(Good):
-    def __init__(self):
+    scale: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("scale", torch.ones(1), persistent=False)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images) * self.scale
 
 
 class Careless(Good):
-    def optimize(self):
-        self.norm = nn.Identity()
+    def fuse(self) -> None:
+        self.norm = nn.Identity()  # type: ignore[assignment]
 
 
 class Moody(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images) * (2 if self.training else 1)
 
 
 class Unexportable(Good):
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         return super().forward(images) * (2 if images.mean() > 9 else 1)
 
 
-def test_a_network_that_keeps_all_contracts_passes():
-    for contract in CONTRACTS:
-        contract(Example(find_entry("pspnet_r50-d8_512x1024_40k"), Good().eval()))
+def make_entry(kind: type[Good]) -> Entry:
+    second = ("drivable_binary",) if issubclass(kind, TwoOutputs) else ()
+    return msgspec.structs.replace(make_small_entry("pspnet"), extra_tasks=second)
+
+
+@pytest.mark.parametrize("kind", [Good, TwoOutputs])
+@pytest.mark.parametrize("contract", ARCHITECTURE_CONTRACTS, ids=lambda each: each.__name__)
+def test_a_network_that_fulfils_all_contracts_passes(contract: Contract, kind: type[Good]) -> None:
+    contract(Example(make_entry(kind), kind().eval()))
+
+
+def test_with_a_class_map_the_network_has_its_number_of_classes() -> None:
+    entry = msgspec.structs.replace(make_entry(Good), class_map=(2, 1, 0, 0))
+    for contract in ARCHITECTURE_CONTRACTS:
+        contract(make_example(entry))
 
 
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
-        (Silent, "gives_logits_for_each_class"),
-        (FewerClasses, "gives_logits_for_each_class"),
-        (Infinite, "gives_logits_for_each_class"),
-        (Mixing, "does_not_mix_images_of_a_batch"),
-        (Blind, "does_not_mix_images_of_a_batch"),
-        (OneSize, "labels_every_pixel_of_odd_sizes"),
+        (NoAlignCorners, "returns_logits_for_each_class"),
+        (FewerClasses, "returns_logits_for_each_class"),
+        (Infinite, "returns_logits_for_each_class"),
+        (OneOfTwoOutputs, "returns_logits_for_each_class"),
+        (SecondFewerClasses, "returns_logits_for_each_class"),
+        (Mixing, "treats_images_of_a_batch_separately"),
+        (Blind, "treats_images_of_a_batch_separately"),
+        (SecondMixing, "treats_images_of_a_batch_separately"),
+        (LandscapeOnly, "labels_every_pixel_of_odd_sizes"),
         (Unused, "trains_every_parameter"),
         (Exploding, "trains_every_parameter"),
-        (Forgetful, "keeps_its_state"),
-        (Careless, "optimizes_without_change"),
-        (Moody, "trains_as_it_evaluates"),
-        (Unexportable, "is_exported"),
+        (Forgetful, "loads_its_own_state_dict"),
+        (Careless, "returns_equal_logits_when_fused"),
+        (SecondCareless, "returns_equal_logits_when_fused"),
+        (Moody, "returns_equal_logits_in_training_mode"),
+        (Unexportable, "can_be_exported"),
+        (SecondFewerClasses, "can_be_exported"),
     ],
 )
-def test_a_broken_contract_is_found(kind, broken):
-    entry = find_entry("pspnet_r50-d8_512x1024_40k")
+def test_a_broken_contract_is_found(kind: type[Good], broken: str) -> None:
     with pytest.raises((AssertionError, RuntimeError, torch._dynamo.exc.UserError)):
-        getattr(testing, broken)(Example(entry, kind().eval()))
+        getattr(architecture, broken)(Example(make_entry(kind), kind().eval()))

@@ -1,14 +1,17 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from bddseg.models.heads.psa import place_masks
+from bddseg.models.heads.psa import expand_masks
 from bddseg.models.layers import convolve_enlarged
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("grid", [(1, 1), (2, 2), (6, 6), (3, 5)])
-def test_an_enlarged_grid_is_convolved_without_enlarging_it(grid, align_corners):
+def test_an_enlarged_grid_is_convolved_without_enlarging_it(
+    grid: tuple[int, int], align_corners: bool
+) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 4, *grid, generator=generator, dtype=torch.float64)
     weight = torch.randn(5, 4, 3, 3, generator=generator, dtype=torch.float64)
@@ -18,26 +21,28 @@ def test_an_enlarged_grid_is_convolved_without_enlarging_it(grid, align_corners)
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
 
-def place_one_by_one(x, weight, mask_hw):
-    """The definition: for each position, each other position, the mask's entry at their offset."""
+def expand_one_by_one(x: Tensor, weight: Tensor, mask_hw: tuple[int, int]) -> Tensor:
+    """Return the definition: for each two positions, the mask's entry at their offset."""
     n, _, height, width = x.shape
     mask = torch.einsum("oc,nchw->nohw", weight.flatten(1), x).reshape(n, *mask_hw, height, width)
-    placed = x.new_zeros(n, height, width, height, width)
+    expanded = x.new_zeros(n, height, width, height, width)
     for h in range(height):
         for w in range(width):
             for i in range(height):
                 for j in range(width):
                     row, column = i - h + mask_hw[0] // 2, j - w + mask_hw[1] // 2
                     if 0 <= row < mask_hw[0] and 0 <= column < mask_hw[1]:
-                        placed[:, h, w, i, j] = mask[:, row, column, h, w]
-    return placed.reshape(n, height * width, height * width)
+                        expanded[:, h, w, i, j] = mask[:, row, column, h, w]
+    return expanded.reshape(n, height * width, height * width)
 
 
 @pytest.mark.parametrize("mask_hw", [(3, 3), (7, 5), (15, 17), (5, 31)])
 @pytest.mark.parametrize("size_hw", [(4, 6), (7, 5), (1, 3)])
-def test_masks_smaller_and_larger_than_the_map_are_placed_by_offset(mask_hw, size_hw):
+def test_masks_smaller_and_larger_than_the_map_are_expanded_by_offset(
+    mask_hw: tuple[int, int], size_hw: tuple[int, int]
+) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 3, *size_hw, generator=generator)
     weight = torch.randn(mask_hw[0] * mask_hw[1], 3, 1, 1, generator=generator)
-    expected = place_one_by_one(x, weight, mask_hw)
-    torch.testing.assert_close(place_masks(x, weight, mask_hw), expected)
+    expected = expand_one_by_one(x, weight, mask_hw)
+    torch.testing.assert_close(expand_masks(x, weight, mask_hw), expected)

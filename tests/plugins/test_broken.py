@@ -1,15 +1,19 @@
-"""Broken plugins: each is named with its cause, and nothing else breaks."""
+"""Broken plugins: each is named with its cause, and everything else works."""
 
 import json
+from pathlib import Path
 
 import pytest
-from conftest import install_stub
+from conftest import RunInstalled
+from support import install_stub
 
-BAD_KEY = """
+CATALOG = """
 from pathlib import Path
-CATALOG = Path(__file__).with_name("bad.toml")
+CATALOG = Path(__file__).with_name("{}.toml")
 """
-# Package: its code, its entry points, and what is said of it.
+BUILD = "def build(*, num_classes): ..."
+SEVERAL = "several packages register it: duplicate_a, duplicate_b"
+# Package: its code, its entry points, and the problem.
 BROKEN = {
     "importless": (
         "import nothing_of_that_name",
@@ -21,55 +25,60 @@ BROKEN = {
         "[bddseg.commands]\nattributeless = attributeless_module:app\n",
         "has no attribute 'app'",
     ),
-    "unsigned": (
+    "wrong_signature": (
         "def build(classes): ...",
-        "[bddseg.architectures]\nunsigned = unsigned_module:build\n",
+        "[bddseg.architectures]\nwrong_signature = wrong_signature_module:build\n",
         "no parameter num_classes: (classes)",
     ),
-    "thief": (
-        "def build(*, num_classes): ...",
-        "[bddseg.architectures]\npspnet = thief_module:build\n"
-        "[bddseg.commands]\ninfer = thief_module:build\n"
-        "[bddseg.catalogs]\ndrivable = thief_module:build\n",
-        "is bddseg's own, and cannot be replaced",
+    "clash": (
+        BUILD,
+        "[bddseg.architectures]\npspnet = clash_module:build\n"
+        "[bddseg.commands]\ninfer = clash_module:build\n"
+        "[bddseg.catalogs]\ndrivable = clash_module:build\n",
+        "is built in and cannot be replaced",
     ),
-    "twin_a": (
-        "def build(*, num_classes): ...",
-        "[bddseg.architectures]\ntwin = twin_a_module:build\n",
-        "several packages offer it: twin_a, twin_b",
+    "duplicate_a": (BUILD, "[bddseg.architectures]\nsame = duplicate_a_module:build\n", SEVERAL),
+    "duplicate_b": (BUILD, "[bddseg.architectures]\nsame = duplicate_b_module:build\n", SEVERAL),
+    "wrong_key": (
+        CATALOG.format("wrong_key"),
+        "[bddseg.catalogs]\nwrong_key = wrong_key_module:CATALOG\n",
+        "unknown field `nonsense`",
     ),
-    "twin_b": (
-        "def build(*, num_classes): ...",
-        "[bddseg.architectures]\ntwin = twin_b_module:build\n",
-        "several packages offer it: twin_a, twin_b",
-    ),
-    "miskeyed": (
-        BAD_KEY,
-        "[bddseg.catalogs]\nmiskeyed = miskeyed_module:CATALOG\n",
-        "unknown field `colour`",
-    ),
-    "escaping": (
-        BAD_KEY.replace("bad.toml", "escaping.toml"),
-        "[bddseg.catalogs]\nescaping = escaping_module:CATALOG\n",
+    "wrong_name": (
+        CATALOG.format("wrong_name"),
+        "[bddseg.catalogs]\nwrong_name = wrong_name_module:CATALOG\n",
         "entry ../../evil: Expected `str` matching regex",
     ),
     "outdated": (
-        "def build(*, num_classes): ...",
+        BUILD,
         "[bddseg.architectures]\noutdated = outdated_module:build\n",
         "made for bddseg <0.1, and this is 0.1.0",
+    ),
+    "wrong_task": (
+        "task = 'drivable'",
+        "[bddseg.tasks]\nwrong_task = wrong_task_module:task\n",
+        "expected a bddseg Task, got str",
+    ),
+    "incomplete": (
+        "class Incomplete: ...",
+        "[bddseg.runtimes]\nincomplete = incomplete_module:Incomplete\n"
+        "[bddseg.sources]\nincomplete = incomplete_module:Incomplete\n"
+        "[bddseg.writers]\nincomplete = incomplete_module:Incomplete\n"
+        "[bddseg.metrics]\nincomplete = incomplete_module:Incomplete\n",
+        "incomplete_module:Incomplete: TypeError: ",
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of them at once, and one that works."""
     folder = tmp_path_factory.mktemp("site")
     for package, (code, points, _) in BROKEN.items():
         requires = "bddseg<0.1" if package == "outdated" else ""
         install_stub(folder, package, code, points, requires)
-    (folder / "bad.toml").write_text('[[entry]]\nname = "bad"\ncolour = "red"\n')
-    (folder / "escaping.toml").write_text('[[entry]]\nname = "../../evil"\ntitle = "Evil"\n')
+    (folder / "wrong_key.toml").write_text('[[entry]]\nname = "bad"\nnonsense = "red"\n')
+    (folder / "wrong_name.toml").write_text('[[entry]]\nname = "../../evil"\ntitle = "Evil"\n')
     install_stub(
         folder,
         "working",
@@ -79,27 +88,29 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_each_is_named_with_its_cause(folder, run_installed):
+def test_each_is_listed_with_its_cause(folder: Path, run_installed: RunInstalled) -> None:
     result = run_installed(folder, "-m", "bddseg", "plugins", "list", "--json")
     assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)["plugins"]
-    problems = {}
-    for each in found:
-        if each["state"] == "broken":
-            problems.setdefault(each["package"], []).append(each["problem"])
+    rows = json.loads(result.stdout)["plugins"]
+    problems: dict[str, list[str]] = {}
+    for row in rows:
+        if row["state"] == "broken":
+            problems.setdefault(row["package"], []).append(row["problem"])
     assert set(problems) == set(BROKEN)
-    for package, (_, points, said) in BROKEN.items():
+    for package, (_, points, expected) in BROKEN.items():
         assert len(problems[package]) == points.count(" = ")
         for problem in problems[package]:
-            assert said in problem
-    assert {each["package"] for each in found if each["state"] == "ok"} >= {"working"}
-    table = run_installed(folder, "-m", "bddseg", "plugins", "list")
-    for package, (_, _, said) in BROKEN.items():
-        assert package in table.stdout
-        assert said in table.stderr
+            assert expected in problem
+    assert {row["package"] for row in rows if row["state"] == "ok"} >= {"working"}
+    text = run_installed(folder, "-m", "bddseg", "plugins", "list").stdout
+    for package, (_, _, expected) in BROKEN.items():
+        assert package in text
+        assert expected in text
 
 
-def test_help_shows_all_commands_and_imports_none(folder, run_installed):
+def test_help_shows_all_commands_and_imports_none(
+    folder: Path, run_installed: RunInstalled
+) -> None:
     code = (
         "import sys\nfrom bddseg.cli.app import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"
@@ -119,40 +130,49 @@ def test_help_shows_all_commands_and_imports_none(folder, run_installed):
         ["zoo", "show", "pspnet_r50-d8_512x1024_40k"],
         ["infer", "--help"],
         ["eval", "--help"],
-        ["vis", "sheet", "--help"],
+        ["vis", "grid", "--help"],
         ["labels", "check", "--help"],
-        ["submit", "--help"],
+        ["package", "--help"],
         ["plugins", "new", "fresh", "-o", "made"],
     ],
     ids=" ".join,
 )
-def test_every_command_of_ours_works(folder, run_installed, command):
+def test_every_built_in_command_works(
+    folder: Path, run_installed: RunInstalled, command: list[str]
+) -> None:
     result = run_installed(folder, "-m", "bddseg", *command)
     assert result.returncode == 0, result.stderr
-    # One warning each, at the most.
     warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning")]
     assert len(warnings) == len(set(warnings))
     if command[:2] == ["zoo", "list"]:
         assert "dnl_r101-d8_512x1024_80k" in result.stdout
-        assert sum("miskeyed" in line for line in warnings) == 1
-        assert sum("thief" in line for line in warnings) == 1
+        assert sum("wrong_key" in line for line in warnings) == 1
+        assert sum("clash" in line for line in warnings) == 1
 
 
-def test_the_demo_runs_through(folder, run_installed, tmp_path):
-    result = run_installed(folder, "-m", "bddseg", "demo", "-o", tmp_path / "demo")
+def test_a_built_in_model_runs(
+    folder: Path, run_installed: RunInstalled, frames: Path, tmp_path: Path
+) -> None:
+    result = run_installed(
+        *(folder, "-m", "bddseg", "infer", "demo", frames, "-o", tmp_path / "out"),
+        *("--device", "cpu", "-n", 1),
+    )
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "demo" / "overlays.jpg").is_file()
-    # The demo's network is a PSPNet: ours, not the one of the thief.
-    assert result.stderr.count("Package thief is passed over: the architecture 'pspnet'") == 1
+    # The model is a PSPNet: the built-in one, not the one of the package `clash`.
+    assert result.stderr.count("Package clash is ignored: the architecture 'pspnet'") == 1
 
 
-def test_a_command_that_works_runs(folder, run_installed):
+def test_a_plugins_command_runs(folder: Path, run_installed: RunInstalled) -> None:
     result = run_installed(folder, "-m", "bddseg", "greet", "you")
     assert (result.returncode, result.stdout) == (0, "Hello you\n")
-    assert "Say hello" in run_installed(folder, "-m", "bddseg", "greet", "--help").stdout
+    text = run_installed(folder, "-m", "bddseg", "greet", "--help").stdout
+    assert "Say hello" in text
+    assert "--quiet" in text
 
 
-def test_a_command_that_does_not_load_says_whose_it_is(folder, run_installed):
+def test_a_command_that_does_not_load_is_an_error_with_its_package(
+    folder: Path, run_installed: RunInstalled
+) -> None:
     result = run_installed(folder, "-m", "bddseg", "attributeless")
     assert result.returncode == 1
     assert "The command 'attributeless' of package attributeless does not load" in result.stderr
@@ -160,7 +180,9 @@ def test_a_command_that_does_not_load_says_whose_it_is(folder, run_installed):
     assert "Traceback" not in result.stderr
 
 
-def test_a_plugin_that_fails_keeps_its_traceback(tmp_path, run_installed):
+def test_a_bug_in_a_plugin_is_shown_with_its_traceback(
+    tmp_path: Path, run_installed: RunInstalled
+) -> None:
     points = "[bddseg.commands]\nfail = failing_module:fail\n"
     install_stub(tmp_path / "site", "failing", "def fail():\n    1 / 0\n", points)
     result = run_installed(tmp_path / "site", "-m", "bddseg", "fail")

@@ -1,0 +1,184 @@
+"""`bddseg eval`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metrics.helpers import write_masks, write_record
+from support import Run
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> tuple[Path, Path]:
+    """Twelve frames, of which one has no prediction; false positives on the background."""
+    ground_truth, predictions = {}, {}
+    for number in range(12):
+        labels = np.full((20, 30), 2, np.uint8)
+        labels[10:, :20] = number % 2
+        ground_truth[f"f{number:02}"] = labels
+        predictions[f"f{number:02}"] = labels.copy()
+        predictions[f"f{number:02}"][: 2 + number % 3] = 0
+    del predictions["f11"]
+    return write_masks(tmp_path, ground_truth=ground_truth, predictions=predictions)
+
+
+def test_the_tables_have_all_default_metrics_and_warnings_go_to_stderr(
+    run: Run, masks: tuple[Path, Path]
+) -> None:
+    code, out, err = run("eval", "-g", masks[0], "-r", masks[1])
+    assert code == 0
+    assert "Task drivable, 12 frames." in out
+    for text in ("Official score", "Standard score", "Binary score", "mean without background"):
+        assert text in out
+    assert "Boundary score" not in out
+    assert "points above the standard mIoU" in err
+    assert "1 frame without a prediction" in err
+
+
+def test_numbers_in_the_tables_are_those_in_json(run: Run, masks: tuple[Path, Path]) -> None:
+    arguments = ("eval", "-g", masks[0], "-r", masks[1])
+    content = json.loads(run(*arguments, "--json")[1])
+    out = run(*arguments)[1]
+    rows = [line.split() for line in out.splitlines()]
+    direct = content["scores"]["standard"]["classes"]["direct"]
+    assert [
+        "direct",
+        *(f"{direct[key]:.2f}" for key in ("iou", "precision", "recall", "f1")),
+    ] in rows
+    official = content["scores"]["official"]["mean"]
+    assert ["mean", f"{official['iou']:.2f}", f"{official['acc']:.2f}"] in rows
+    counts = np.array(content["confusion"]["counts"])
+    assert counts.sum() == 12 * 600
+    assert counts[:, 3].tolist() == [0, 200, 400, 0]  # the frame without a prediction
+
+
+def test_a_score_without_a_value_is_a_dash_and_null(run: Run, tmp_path: Path) -> None:
+    paths = write_masks(tmp_path, ground_truth={"a": [[2, 255]]}, predictions={"a": [[2, 2]]})
+    arguments = ("eval", "-g", paths[0], "-r", paths[1])
+    assert json.loads(run(*arguments, "--json")[1])["headlines"]["official_miou"] is None
+    assert ["mean", "-", "-"] in [line.split() for line in run(*arguments)[1].splitlines()]
+
+
+@pytest.mark.parametrize("option", [("--metric", "boundary"), ("--metric", "boundary,official")])
+def test_a_further_metric_is_in_the_tables_and_in_json(
+    run: Run, masks: tuple[Path, Path], option: tuple[str, str]
+) -> None:
+    arguments = ("eval", "-g", masks[0], "-r", masks[1], *option)
+    assert "boundary IoU" in run(*arguments)[1]
+    content = json.loads(run(*arguments, "--json")[1])
+    assert 0 < content["scores"]["boundary"]["classes"]["direct"]["iou"] < 100
+    assert list(content["scores"]) == ["official", "standard", "binary", "boundary"]
+
+
+def test_several_results_are_compared_with_the_first(run: Run, masks: tuple[Path, Path]) -> None:
+    arguments = ("eval", "-g", masks[0], "-r", masks[1], "-r", masks[0], "-r", masks[1])
+    code, out, err = run(*arguments, "--metric", "boundary")
+    assert code == 0
+    assert f"2: {masks[0]}" in out
+    rows = [line for line in out.splitlines() if line.startswith("standard mIoU  ")]
+    assert [row.split()[2] for row in rows] == ["1", "2", "3"]
+    assert "n.s." not in rows[1]
+    assert "+0.00 n.s." in rows[2]
+    assert any(line.startswith("boundary mIoU") for line in out.splitlines())
+    assert f"{masks[1]}: 1 frame without a prediction" in err
+    first, second, _ = json.loads(run(*arguments, "--json")[1])
+    assert first["predictions"] == str(masks[1])
+    gap = second["headlines"]["standard_miou"] - first["headlines"]["standard_miou"]
+    difference = second["difference"]["standard_miou"]
+    assert difference["value"] == pytest.approx(gap)
+    assert difference["significant"] is True
+
+
+def test_conditions_are_in_the_table_and_in_json(
+    run: Run, masks: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.json"
+    weather = {f"f{number:02}": "rainy" if number < 4 else "clear" for number in range(12)}
+    frames = [
+        {"name": f"{name}.jpg", "attributes": {"weather": value}} for name, value in weather.items()
+    ]
+    labels.write_text(json.dumps(frames))
+    arguments = (
+        "eval",
+        "-g",
+        masks[0],
+        "-r",
+        masks[1],
+        "--by",
+        "weather",
+        "--attributes",
+        labels,
+        "--metric",
+        "boundary",
+    )
+    code, out, _ = run(*arguments)
+    assert code == 0
+    below = out.partition("By condition, the worst first")[2]
+    assert "boundary mIoU" in below
+    assert {line.split()[1] for line in below.splitlines() if line.startswith("weather")} == {
+        "rainy",
+        "clear",
+    }
+    rows = json.loads(run(*arguments, "--json")[1])["by"]
+    assert {row["value"]: row["frames"] for row in rows} == {"rainy": 4, "clear": 8}
+    assert "boundary_miou" in rows[0]
+    assert run(*arguments, "--by", "wether")[0] == 1
+
+
+def test_frames_are_written_worst_first(run: Run, masks: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "frames.csv"
+    arguments = ("eval", "-g", masks[0], "-r", masks[1], "--per-image", path)
+    assert run(*arguments, "--worst-first")[0] == 0
+    header, first, *_ = path.read_text().splitlines()
+    assert header.startswith("frame,missing,rank,official_miou,standard_miou,")
+    assert first.startswith("f11,1,1,")
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_tables_fit_the_terminal_and_numbers_are_never_cut(
+    run: Run, masks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for further in ((), ("-r", masks[0])):
+        out = run("eval", "-g", masks[0], "-r", masks[1], *further)[1]
+        wide = [line for line in out.splitlines() if len(line.rstrip()) > width]
+        assert not wide
+        assert "…" not in out
+    assert ("Not shown: " in out) == (width < 80)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-t", "lanes"),
+        ("--metric", "boundry"),
+        ("--threads", "0"),
+        ("--worst-first",),
+        ("--by", "weather"),
+        ("-r", "other", "--per-image", "frames.csv"),
+        ("-r", "other", "--out-file", "scores.json"),
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    run: Run, masks: tuple[Path, Path], arguments: tuple[str, ...]
+) -> None:
+    code, out, _ = run("eval", "-g", masks[0], "-r", masks[1], *arguments)
+    assert (code, out) == (2, "")
+
+
+def test_a_missing_option_exits_with_2(run: Run, masks: tuple[Path, Path]) -> None:
+    assert run("eval", "-g", masks[0])[0] == 2
+
+
+def test_a_missing_folder_exits_with_1(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("eval", "-g", tmp_path / "none", "-r", tmp_path)
+    assert (code, out) == (1, "")
+    assert "none does not exist" in err
+
+
+def test_a_task_other_than_that_of_the_run_exits_with_1(run: Run, masks: tuple[Path, Path]) -> None:
+    write_record(masks[1])
+    code, _, err = run("eval", "-g", masks[0], "-r", masks[1], "-t", "sem_seg")
+    assert code == 1
+    assert "holds results of the task drivable, not of the task sem_seg" in err

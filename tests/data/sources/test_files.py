@@ -1,0 +1,107 @@
+"""Image files as a source: folders, patterns, lists, and names that stay apart."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bddseg.data.sources.files import FileSource, find_duplicates, find_images
+from bddseg.data.sources.source import FrameRef, Selection
+from bddseg.errors import BddsegError
+from bddseg.types import Image
+
+
+def list_names(source: Path, exclude: Path | None = None) -> list[str]:
+    return [frame.name for frame in find_images(str(source), exclude=exclude)]
+
+
+def test_a_folder_is_walked_and_its_tree_kept(frames: Path) -> None:
+    assert list_names(frames) == ["a", "b", "night/c", "night/rain/d", "night/rain/e"]
+
+
+def test_a_file_is_a_source(frames: Path) -> None:
+    assert list_names(frames / "night" / "c.jpg") == ["c"]
+
+
+def test_a_pattern_keeps_the_tree_below_its_fixed_part(frames: Path) -> None:
+    assert list_names(frames / "**" / "*.jpg") == ["a", "night/c"]
+    assert list_names(frames / "night" / "*.jpg") == ["c"]
+
+
+def test_a_list_keeps_its_order_and_is_relative_to_itself(frames: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"frames/night/c.jpg\n\n{frames}/a.jpg\n")
+    assert list_names(listing) == ["night/c", "a"]
+
+
+def test_a_limit_selects_the_first_frames(frames: Path) -> None:
+    source = FileSource.open(str(frames), Selection(limit=2))
+    assert [ref.name for ref in source.items()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(start=1), Selection(end=5), Selection(every=2)], ids=repr
+)
+def test_frames_of_a_video_cannot_be_selected(frames: Path, selection: Selection) -> None:
+    with pytest.raises(BddsegError, match="select frames of a video"):
+        FileSource.open(str(frames), selection)
+
+
+def test_results_below_the_source_are_not_frames(frames: Path) -> None:
+    out = frames / "out"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"mask")
+    assert "out/a" not in list_names(frames, exclude=out)
+    assert "out/a" not in list_names(frames / "**" / "*.png", exclude=out)
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(frames: Path) -> None:
+    (frames / "night" / "up").symlink_to(frames)
+    elsewhere = frames.parent / "elsewhere"
+    elsewhere.mkdir()
+    os.link(frames / "a.jpg", elsewhere / "f.jpg")
+    (frames / "linked").symlink_to(elsewhere)
+    names = ["a", "b", "linked/f", "night/c", "night/rain/d", "night/rain/e"]
+    assert list_names(frames) == names
+
+
+def test_hidden_files_and_other_files_are_ignored(frames: Path) -> None:
+    (frames / ".a.png.tmp1").touch()
+    (frames / ".hidden.jpg").touch()
+    (frames / "notes.md").touch()
+    assert len(list_names(frames)) == 5
+
+
+def test_two_frames_of_one_name_are_an_error(frames: Path) -> None:
+    (frames / "a.png").write_bytes((frames / "b.png").read_bytes())
+    with pytest.raises(BddsegError, match=r"a\.(jpg|png) and .*a\.(jpg|png) would both become a\."):
+        list_names(frames)
+
+
+def test_each_duplicate_is_found_with_its_error() -> None:
+    refs = [FrameRef(Path(name), name[0]) for name in ("a.jpg", "b.jpg", "a.png", "a.bmp")]
+    found = list(find_duplicates(refs))
+    assert [ref.path.name for ref, _ in found] == ["a.png", "a.bmp"]
+    assert [error.message for _, error in found] == [
+        "a.jpg and a.png would both become a.",
+        "a.jpg and a.bmp would both become a.",
+    ]
+
+
+@pytest.mark.parametrize("source", ["missing", "missing/*.jpg", "empty"])
+def test_a_source_without_frames_is_named(tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BddsegError, match=source.split("/")[0]):
+        list_names(tmp_path / source)
+
+
+def test_frames_are_read_in_order_and_a_broken_one_stops_nothing(frames: Path) -> None:
+    (frames / "b.png").write_bytes(b"broken")
+    source = FileSource.open(str(frames), Selection())
+    found = list(source.read(list(source.items())))
+    assert [ref.name for ref, _ in found][:3] == ["a", "b", "night/c"]
+    shapes = [image.shape for _, image in found if not isinstance(image, BddsegError)]
+    assert shapes == [(72, 128, 3), (97, 161, 3), (50, 50, 3), (64, 96, 3)]
+    errors: list[Image | BddsegError] = [each for _, each in found if isinstance(each, BddsegError)]
+    assert len(errors) == 1
+    assert "b.png cannot be read" in str(errors[0])

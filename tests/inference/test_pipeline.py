@@ -1,0 +1,114 @@
+"""The pipeline of one worker: batches, and memory that runs out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from support import write_tiny_model
+from torch import Tensor
+
+from bddseg.data.image import read_image
+from bddseg.data.mask import read_mask
+from bddseg.data.sources.source import FrameRef, open_source
+from bddseg.inference.pipeline import Pipeline, Stopwatch, Work
+from bddseg.inference.predictor import Inputs, Predictor, load_model
+from bddseg.inference.writers.writer import RunWriters
+from bddseg.record import Failure
+
+
+class CountingPredictor(Predictor):
+    """A model that notes the sizes of its batches, and refuses large ones."""
+
+    sizes: list[int]
+    limit = 1000
+
+    def compute_logits(self, batch: Sequence[Inputs]) -> Tensor:
+        self.sizes.append(len(batch))
+        if len(batch) > self.limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return super().compute_logits(batch)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> CountingPredictor:
+    (tmp_path / "model").mkdir()
+    loaded = load_model(str(write_tiny_model(tmp_path / "model", spread=True)), device="cpu")
+    counting = CountingPredictor(loaded.entry, loaded.runtime)
+    counting.sizes = []
+    return counting
+
+
+def make_pipeline(
+    model: Predictor, source: Path, out: Path, *, batch_size: int, num_io_threads: int = 1
+) -> tuple[Pipeline, list[Failure]]:
+    opened = open_source(str(source))
+    items = [[ref] for ref in opened.items()]
+    failures: list[Failure] = []
+
+    def claim() -> list[FrameRef]:
+        return items.pop(0) if items else []
+
+    work = Work(source=opened, claim=claim, is_done=lambda ref: False, report=failures.append)
+    writers = RunWriters(out, ["mask"], model.task, str(source))
+    pipeline = Pipeline(model, writers, work, batch_size=batch_size, num_io_threads=num_io_threads)
+    return pipeline, failures
+
+
+def test_frames_of_one_size_are_batched_and_those_of_many_do_not_wait(
+    model: CountingPredictor, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        size = (90, 160) if number % 2 else (40 + number, 160)
+        cv2.imwrite(str(source / f"{number:02}.png"), rng.integers(0, 256, (*size, 3), np.uint8))
+    out = tmp_path / "out"
+    pipeline, failures = make_pipeline(model, source, out, batch_size=4, num_io_threads=3)
+    pipeline.run()
+    assert pipeline.done == sum(model.sizes) == 30
+    assert 1 < max(model.sizes) <= 4
+    assert not failures
+    for path in sorted(source.iterdir()):
+        mask = read_mask(out / "masks" / f"{path.stem}.png")
+        assert (mask == model(read_image(path)).labels).mean() > 0.999
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(
+    model: CountingPredictor, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(source / f"{number:02}.png"), np.full((90, 160, 3), number, np.uint8))
+    model.limit = 3
+    pipeline, failures = make_pipeline(model, source, tmp_path / "out", batch_size=8)
+    pipeline.run()
+    assert (pipeline.done, failures) == (12, [])
+    assert model.sizes[:3] == [8, 4, 2]
+    assert max(model.sizes[3:]) <= 2
+
+
+def test_a_single_frame_that_does_not_fit_into_memory_is_a_named_failure(
+    model: CountingPredictor, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    cv2.imwrite(str(source / "large.png"), np.zeros((90, 160, 3), np.uint8))
+    model.limit = 0
+    pipeline, failures = make_pipeline(model, source, tmp_path / "out", batch_size=1)
+    pipeline.run()
+    assert pipeline.done == 0
+    (failure,) = failures
+    assert "large.png does not fit into the device's memory" in failure.error
+
+
+def test_a_stopwatch_adds_up() -> None:
+    stopwatch = Stopwatch()
+    for _ in range(3):
+        with stopwatch.time("nothing"):
+            pass
+    assert 0 <= stopwatch.seconds["nothing"] < 1
