@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from support import Run, write_tiny_model
+from support import Run, RunInstalled, write_tiny_model
 
 from bddseg.cli.app import app
 
@@ -64,9 +63,6 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         return int(str(code or 0)), out, err
 
     return run
-
-
-RunInstalled = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

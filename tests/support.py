@@ -1,5 +1,6 @@
 """What tests of several folders use: types of fixtures, small models, stub packages."""
 
+import subprocess
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,14 @@ class Run(Protocol):
 
     def __call__(self, *arguments: object) -> tuple[int, str, str]:
         """Return exit code, stdout and stderr."""
+        ...
+
+
+class RunInstalled(Protocol):
+    """The fixture `run_installed`: a command in a new process, with a folder of packages."""
+
+    def __call__(self, folder: Path, *command: object) -> "subprocess.CompletedProcess[str]":
+        """Return the process, with its output as text."""
         ...
 
 

@@ -2,15 +2,11 @@
 
 import csv
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from metrics.helpers import write_masks
-from support import install_stub
-
-RunInstalled = Callable[..., "subprocess.CompletedProcess[str]"]
+from support import RunInstalled, install_stub
 
 CODE = """
 from bddseg.metrics.metric import ConfusionMetric, Headline, MetricTable

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import RunInstalled
-from support import install_stub
+from support import RunInstalled, install_stub
 
 CATALOG = """
 from pathlib import Path

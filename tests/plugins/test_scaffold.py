@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import RunInstalled
+from support import RunInstalled
 
 
 class Package(NamedTuple):
