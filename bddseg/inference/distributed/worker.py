@@ -304,13 +304,20 @@ def main(folder: Path) -> None:
         handover.write_error(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        # torchrun may still signal a worker that has nothing left to do.
+        _ignore_signals()
 
 
 def _interrupt(*_signal: object) -> None:
     # The first signal counts: what this worker holds is then written undisturbed.
+    _ignore_signals()
+    raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
