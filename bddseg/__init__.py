@@ -1,10 +1,10 @@
 """Drivable-area masks from driving frames, with scores comparable to the BDD100K model zoo.
 
-model = bddseg.load_model("espnetv2_1024x512")
+model = bddseg.load_model("demo")
 prediction = model("street.jpg")
 prediction.save("mask.png")
 
-bddseg.infer("espnetv2_1024x512", "frames/", "out")
+bddseg.infer("demo", "frames/", "out")
 scores = bddseg.evaluate("ground_truth/", "out/masks")
 """
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+# The exit code of a process that was interrupted: 128 + SIGINT, as shells have it.
+INTERRUPTED = 130
+
 
 class BddsegError(Exception):
     """An error that is shown without a traceback: what happened, and what to do next.

@@ -1,5 +1,6 @@
 """Showing progress, and working through many items with several threads."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,10 @@ R = TypeVar("R")
 # Items submitted ahead of the one whose result is awaited, per thread: enough to keep all threads
 # busy, few enough that results do not pile up in memory.
 _AHEAD = 4
+# The cores that this process may use, which can be fewer than the machine has.
+NUM_CORES = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 
 
 class Progress(Protocol):
@@ -58,11 +63,6 @@ class SilentProgress:
 
     def note(self, text: str) -> None:
         """Show nothing."""
-
-
-# The names that runs use.
-Display = Progress
-SilentDisplay = SilentProgress
 
 
 class Track(Protocol):

@@ -149,6 +149,19 @@ class Registry(Generic[T]):
         return f"the {self.kind} '{name}' is built in and cannot be replaced"
 
 
+def require_class(*members: str) -> Callable[[Any], None]:
+    """Return a check for a registry: that an object is a class with these members."""
+
+    def check(candidate: Any) -> None:
+        if not isinstance(candidate, type):
+            raise TypeError(f"expected a class, got {type(candidate).__name__}")
+        missing = [member for member in members if not hasattr(candidate, member)]
+        if missing:
+            raise TypeError(f"the class {candidate.__name__} has no {', '.join(missing)}")
+
+    return check
+
+
 def _get_package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "unknown"
 

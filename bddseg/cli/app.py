@@ -8,8 +8,7 @@ import typer
 
 from bddseg.cli.commands import LazyCommands
 from bddseg.cli.console import set_quiet, show_error, show_note, show_warning
-from bddseg.cli.options import INTERRUPTED
-from bddseg.errors import BddsegError
+from bddseg.errors import INTERRUPTED, BddsegError
 
 
 class _Root(LazyCommands):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import ALL_CORES, OUTPUT, AsJson
-from bddseg.cli.progress import track, track_run
+from bddseg.cli.options import OUTPUT, AsJson
+from bddseg.cli.progress import show_progress, track
 from bddseg.cli.score_tables import describe_score
+from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
     from bddseg.demo.run import DemoResult
@@ -35,8 +36,8 @@ def demo(
     )
     from bddseg.demo.run import run_demo
 
-    with track_run("Segmenting") as progress:
-        result = run_demo(out, num_threads=ALL_CORES, track=track, progress=progress)
+    with show_progress("Segmenting", unit="frame") as progress:
+        result = run_demo(out, num_threads=NUM_CORES, track=track, progress=progress)
     commands = _list_commands(result)
     if as_json:
         show_json(_to_json(result, commands))

@@ -8,7 +8,6 @@ import typer
 
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     METRIC_NAMES,
     OUTPUT,
@@ -20,6 +19,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import track
 from bddseg.cli.score_tables import describe_comparison, describe_conditions, describe_score
 from bddseg.io.atomic import write_atomically
+from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def evaluate(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Score masks exactly as the official BDD100K evaluator does, and by standard metrics.

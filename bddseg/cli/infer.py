@@ -11,6 +11,7 @@ import typer
 
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import (
+    FORMAT_NAMES,
     INPUT,
     MACHINES,
     MODEL,
@@ -24,10 +25,8 @@ from bddseg.cli.options import (
     Overwrite,
     Runtime,
 )
-from bddseg.cli.progress import track_bytes, track_run
-from bddseg.errors import unknown_name
+from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.progress import pluralize
-from bddseg.registry import Registry
 
 if TYPE_CHECKING:
     from bddseg.record import RunRecord
@@ -145,11 +144,11 @@ def infer(
 ) -> None:
     """Write a mask for each frame: an 8-bit PNG of class ids, at the frame's own size.
 
-    OUT/run.json says how the results were made; OUT/masks mirrors the folders of the source. The
-    same command resumes a run that was interrupted.
+    OUT/run.json says how the results were made, and OUT/masks mirrors the folders of the source.
+    The same command resumes a run that was interrupted.
 
     Examples:
-      bddseg infer espnetv2_1024x512 frames -o out
+      bddseg infer demo frames -o out
 
       bddseg infer MODEL drive.mp4 -o out --format mask,overlay,video --every 2
     """
@@ -161,8 +160,8 @@ def infer(
     from bddseg.zoo.download import get_weights
 
     entry = find_entry(model)
-    with track_bytes() as meter:
-        checkpoint = weights or get_weights(entry, meter)
+    with show_progress_group() as downloads:
+        checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.
     from bddseg.data.sources.source import Selection
     from bddseg.inference.memory import keep_freed_memory
@@ -182,7 +181,7 @@ def infer(
             task=task,
         ),
         out=out,
-        formats=_parse_formats(formats),
+        formats=tuple(FORMAT_NAMES.split([formats])),
         overwrite=overwrite,
         launch=Launch(
             num_workers=gpus or workers or 1,
@@ -196,7 +195,7 @@ def infer(
     if spec.num_workers == 1:
         keep_freed_memory()
     try:
-        with _interrupt_on_sigterm(), track_run("Segmenting") as progress:
+        with _interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
             record = run(spec, progress)
     except KeyboardInterrupt:
         show_note("The same command resumes the run.")
@@ -210,16 +209,6 @@ def _parse_precision(name: str) -> "Precision":
         if name == precision:
             return precision  # type: ignore[return-value]
     raise typer.BadParameter(f"--precision {name}: use one of {', '.join(_PRECISIONS)}.")
-
-
-def _parse_formats(names: str) -> tuple[str, ...]:
-    known = Registry("bddseg.writers", "format").list_names()
-    formats = tuple(name.strip() for name in names.split(","))
-    for name in formats:
-        if name not in known:
-            error = unknown_name("format", name, known, f"Formats: {', '.join(known)}.")
-            raise typer.BadParameter(f"--format {names}: {error}")
-    return formats
 
 
 @contextmanager

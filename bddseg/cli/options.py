@@ -1,6 +1,5 @@
 """Options that several commands share: the same name and letter for the same meaning."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +9,6 @@ from bddseg.cli.names import RegisteredNames, complete_model
 
 if TYPE_CHECKING:
     from bddseg.tasks.task import Task
-
-# An exit code: 128 + SIGINT, as shells have it.
-INTERRUPTED = 130
-# The cores that this process may use, which can be fewer than the machine has.
-ALL_CORES = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-)
 
 INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 PERFORMANCE, MACHINES = "Performance", "Several machines"

@@ -8,7 +8,6 @@ import typer
 from bddseg.bdd100k.evalai import Split, package_masks
 from bddseg.cli.console import format_size, show, show_json, show_note
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     OUTPUT,
     AsJson,
@@ -18,7 +17,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.errors import BddsegError
-from bddseg.progress import pluralize
+from bddseg.progress import NUM_CORES, pluralize
 from bddseg.tasks.bdd100k import DRIVABLE
 
 
@@ -57,7 +56,7 @@ def package(
         typer.Option("--partial", help="Allow missing masks, for tests.", rich_help_panel=INPUT),
     ] = False,
     overwrite: Overwrite = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Check masks of the drivable task, and pack them for the BDD100K challenge server.

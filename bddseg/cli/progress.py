@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from bddseg.cli.console import format_size, is_quiet, make_console, show_note
@@ -44,15 +44,6 @@ def track(items: Sequence[T], description: str) -> Iterator[T]:
             progress.update(done=done, total=len(items))
             yield item
         progress.update(done=len(items), total=len(items))
-
-
-def track_run(description: str) -> AbstractContextManager[Progress]:
-    """Show the progress of a run over frames."""
-    return show_progress(description, unit="frame")
-
-
-# Downloads.
-track_bytes = show_progress_group
 
 
 class _Lines:

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 import numpy as np
 
-from bddseg.data.sources.source import FrameRef
+from bddseg.data.sources.source import FrameRef, group_frames
 from bddseg.io.atomic import open_atomically
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -37,7 +37,7 @@ def write_manifest(path: Path, refs: Iterable[FrameRef], item_size: int) -> int:
     """
     num_items = 0
     with open_atomically(path) as file:
-        for item in _split(refs, item_size):
+        for item in group_frames(refs, item_size):
             rows = [(str(ref.path), ref.name, ref.index, ref.segment) for ref in item]
             file.write(json.dumps(rows).encode() + b"\n")
             num_items += 1
@@ -78,16 +78,3 @@ def _find_lines(file: IO[bytes]) -> Iterator[int]:
     for line in file:
         yield start
         start += len(line)
-
-
-def _split(refs: Iterable[FrameRef], item_size: int) -> Iterator[list[FrameRef]]:
-    item: list[FrameRef] = []
-    for ref in refs:
-        if item and (
-            len(item) >= item_size if ref.index is None else ref.segment != item[-1].segment
-        ):
-            yield item
-            item = []
-        item.append(ref)
-    if item:
-        yield item

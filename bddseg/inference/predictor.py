@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union, overload
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bddseg.data.image import read_image
 from bddseg.data.preprocess import get_input_size, preprocess
-from bddseg.data.sources.source import Selection, open_source
+from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.postprocess import apply_class_map, argmax
 from bddseg.inference.prediction import Prediction
@@ -146,14 +146,17 @@ class Predictor:
         """
         if not isinstance(source, str | Path):
             for number, item in enumerate(source):
-                yield self._name(self(item, bgr=bgr), f"{number:06}")
+                yield replace(self(item, bgr=bgr), name=f"{number:06}")
             return
         opened = open_source(str(source), selection)
-        for ref in opened.items():
-            for _, image in opened.read([ref]):
+        refs = opened.items()
+        # The frames of a live source cannot be collected first.
+        groups = ([ref] for ref in refs) if opened.is_live else group_frames(refs, 1)
+        for group in groups:
+            for ref, image in opened.read(group):
                 if isinstance(image, BddsegError):
                     raise image
-                yield self._name(self(image), ref.name)
+                yield replace(self(image), name=ref.name)
 
     def prepare(self, image: Image) -> Inputs:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
@@ -208,10 +211,6 @@ class Predictor:
                         align_corners=self.runtime.align_corners,
                     )
         return [predictions[number] for number in range(len(images))]
-
-    def _name(self, prediction: Prediction, name: str) -> Prediction:
-        object.__setattr__(prediction, "name", name)
-        return prediction
 
     def _stack(self, batch: Sequence[Inputs]) -> list[Tensor]:
         """Return one batch (N, 3, h, w), float32, on the device, for each scale."""

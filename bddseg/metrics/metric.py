@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypedDict
 import numpy as np
 
 from bddseg.metrics.confusion import Counts, count_pixels
-from bddseg.registry import Registry
+from bddseg.registry import Registry, require_class
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
 
@@ -155,15 +155,8 @@ def get_number(scores: Scores, path: tuple[str, ...]) -> float:
     return float(found)
 
 
-_PARTS = ("supports", "table", "update", "merge", "compute")
-
-
-def _check(candidate: Any) -> None:
-    if not isinstance(candidate, type):
-        raise TypeError(f"expected a class, got {type(candidate).__name__}")
-    missing = [part for part in _PARTS if not hasattr(candidate, part)]
-    if missing:
-        raise TypeError(f"the class {candidate.__name__} has no {', '.join(missing)}")
-
-
-METRICS: Registry[type[Metric]] = Registry("bddseg.metrics", "metric", check=_check)
+METRICS: Registry[type[Metric]] = Registry(
+    "bddseg.metrics",
+    "metric",
+    check=require_class("supports", "table", "update", "merge", "compute"),
+)

@@ -17,7 +17,6 @@ from support import Run, write_tiny_model
 
 import bddseg
 from bddseg.data.mask import read_mask
-from bddseg.data.sources.source import open_source
 from bddseg.data.sources.video import index_video, read_video_frames
 from bddseg.errors import BddsegError
 from bddseg.inference.predictor import load_model
@@ -268,16 +267,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_any_frame_of_a_video_is_found_by_its_number(video: Path) -> None:
-    assert len(index_video(video).times) == 75
-    for numbers in ([0], [74], [19, 20, 21], [5, 33, 60]):
-        found = dict(read_video_frames(video, numbers))
-        assert list(found) == numbers
-        for number, frame in found.items():
-            assert not isinstance(frame, BddsegError)
-            assert abs(frame.mean() - 3 * number) < 2
-
-
 def test_frames_of_a_video_are_chosen_and_named_by_number(
     run: Run, sharp: Path, video: Path, tmp_path: Path
 ) -> None:
@@ -296,13 +285,6 @@ def test_frames_of_a_video_are_chosen_and_named_by_number(
     drawn = index_video(out / "videos" / "drive.mp4")
     assert len(drawn.times) == len(numbers)
     assert float(drawn.rate) == pytest.approx(25 / 7, rel=1e-3)
-
-
-def test_segments_of_a_video_begin_at_key_frames(video: Path) -> None:
-    refs = list(open_source(str(video)).items())
-    assert [ref.name for ref in refs[:2]] == ["000000", "000001"]
-    assert {ref.segment for ref in refs} == {0, 20, 40, 60}
-    assert all(ref.segment <= int(ref.name) < ref.segment + 20 for ref in refs)
 
 
 def test_a_file_that_is_no_video_is_named(run: Run, tiny: Path, tmp_path: Path) -> None:

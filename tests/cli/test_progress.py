@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_without_a_terminal_a_line_is_printed_every_ten_seconds(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.track_run("Segmenting") as run:
+    with progress.show_progress("Segmenting", unit="frame") as run:
         for second in range(25):
             clock[0] = float(second)
             run.update(done=second, failed=1, total=100)
@@ -38,7 +38,7 @@ def test_without_a_terminal_a_line_is_printed_every_ten_seconds(
 
 
 def test_downloads_have_a_line_each(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.track_bytes() as group:
+    with progress.show_progress_group() as group:
         one, two = group.start("one.pth", unit="byte"), group.start("two.pth", unit="byte")
         clock[0] = 11.0
         one.update(done=2_000_000, total=4_000_000)
@@ -61,7 +61,7 @@ def test_items_are_passed_on(clock: list[float], capsys: pytest.CaptureFixture[s
 
 def test_quiet_shows_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     set_quiet(True)
-    with progress.track_run("Segmenting") as run:
+    with progress.show_progress("Segmenting", unit="frame") as run:
         clock[0] = 11.0
         run.update(done=1, total=2)
         run.note("A note.")
@@ -78,7 +78,7 @@ def test_on_a_terminal_a_bar_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with progress.track_run("Segmenting") as run:
+    with progress.show_progress("Segmenting", unit="frame") as run:
         run.update(done=1, failed=1, total=4)
         run.note("A note.")
     shown = terminal.getvalue()

@@ -1,6 +1,6 @@
 """A model called from Python, as a user calls it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import bddseg
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.data.preprocess import fit_size
+from bddseg.data.sources.video import read_video_frames
 from bddseg.errors import BddsegError
 from bddseg.inference.predictor import Predictor, preprocess_on_device
 from bddseg.inference.runtimes.torch import TorchRuntime
@@ -165,6 +166,20 @@ def test_a_stream_takes_folders_videos_and_generators(
     predictions = list(model.stream(generate()))
     assert [each.name for each in predictions] == ["000000", "000001"]
     assert np.array_equal(predictions[0].labels, model(image).labels)
+
+
+def test_a_stream_decodes_each_frame_of_a_video_once(
+    model: Predictor, drive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[list[int]] = []
+
+    def read(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Array | BddsegError]]:
+        opened.append(list(numbers))
+        return read_video_frames(path, numbers)
+
+    monkeypatch.setattr("bddseg.data.sources.video.read_video_frames", read)
+    assert len(list(model.stream(drive))) == 4
+    assert opened == [[0, 1, 2, 3]]
 
 
 def test_a_stream_asks_for_one_frame_at_a_time(model: Predictor, image: Array) -> None:

@@ -16,11 +16,11 @@ from bddseg.bdd100k.encodings import (
     inspect_file,
 )
 from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import ALL_CORES, AsJson, TaskName, Threads, choose_task
+from bddseg.cli.options import AsJson, TaskName, Threads, choose_task
 from bddseg.cli.progress import track
 from bddseg.data.mask import get_masks_folder, list_masks
 from bddseg.errors import BddsegError
-from bddseg.progress import map_in_threads, pluralize
+from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.tasks.task import IGNORE_INDEX
 
 # How many files or values are listed before the rest is only counted.
@@ -32,7 +32,7 @@ def check_labels(
         Path, typer.Argument(help="Folder of PNG files, with its subfolders.", show_default=False)
     ],
     task: TaskName = None,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Detect the encoding of label files: current or legacy ids, colors, bitmasks.

@@ -10,7 +10,6 @@ from bddseg.bdd100k.convert import Target, convert_labels
 from bddseg.bdd100k.encodings import Encoding
 from bddseg.cli.console import show, show_error, show_json
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     OUTPUT,
     AsJson,
@@ -20,7 +19,7 @@ from bddseg.cli.options import (
     choose_task,
 )
 from bddseg.cli.progress import track
-from bddseg.progress import pluralize
+from bddseg.progress import NUM_CORES, pluralize
 
 
 class SourceEncoding(StrEnum):
@@ -59,7 +58,7 @@ def convert(
         Target, typer.Option("--to", help="Encoding to write.", rich_help_panel=OUTPUT)
     ] = Target.CURRENT,
     overwrite: Overwrite = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Convert label files: current and legacy ids, colors, run-length encoded JSON.

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     OUTPUT,
     AsJson,
@@ -18,6 +17,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Resume, report
+from bddseg.progress import NUM_CORES
 
 EXAMPLES = """
 Examples:
@@ -50,7 +50,7 @@ def colorize(
     ] = False,
     resume: Resume = False,
     as_json: AsJson = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
 ) -> None:
     """Write masks as colormaps: palette PNGs in the colors of the task."""
     from bddseg.vis.batch import DrawOptions

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     AsJson,
     GroundTruth,
@@ -20,6 +19,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Resume, report
+from bddseg.progress import NUM_CORES
 
 EXAMPLES = """
 Examples:
@@ -56,7 +56,7 @@ def errors(
     limit: Limit = None,
     resume: Resume = False,
     as_json: AsJson = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
 ) -> None:
     """Draw true positives, false negatives, false positives and wrong classes on each frame.
 

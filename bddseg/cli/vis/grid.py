@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.console import show, show_json
-from bddseg.cli.options import ALL_CORES, INPUT, OUTPUT, AsJson, Threads
+from bddseg.cli.options import INPUT, OUTPUT, AsJson, Threads
 from bddseg.cli.progress import track
-from bddseg.progress import pluralize
+from bddseg.progress import NUM_CORES, pluralize
 
 EXAMPLES = """
 Examples:
@@ -69,7 +69,7 @@ def grid(
         ),
     ] = True,
     as_json: AsJson = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
 ) -> None:
     """Draw frames, overlays or error maps side by side in one image."""
     from bddseg.data.sources.files import find_images

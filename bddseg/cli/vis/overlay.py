@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.options import (
-    ALL_CORES,
     OUTPUT,
     AsJson,
     Input,
@@ -19,6 +18,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Alpha, Contour, Legend, Resume, report
+from bddseg.progress import NUM_CORES
 
 EXAMPLES = """
 Examples:
@@ -51,7 +51,7 @@ def overlay(
     ] = ImageFormat.JPG,
     resume: Resume = False,
     as_json: AsJson = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
 ) -> None:
     """Blend masks or colormaps onto their frames. The background does not change.
 

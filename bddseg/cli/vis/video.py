@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     OUTPUT,
     AsJson,
@@ -19,6 +18,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Alpha, Contour, Legend, report
+from bddseg.progress import NUM_CORES
 
 EXAMPLES = """
 Examples:
@@ -76,7 +76,7 @@ def video(
         ),
     ] = None,
     as_json: AsJson = False,
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
 ) -> None:
     """Write the overlays of a video, or of a folder of frames, as an MP4.
 

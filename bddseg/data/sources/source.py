@@ -1,12 +1,12 @@
 """What a source of frames is, and opening one by name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from bddseg.errors import BddsegError
-from bddseg.registry import Registry
+from bddseg.registry import Registry, require_class
 from bddseg.types import Image
 
 
@@ -46,6 +46,23 @@ class Selection:
     start: int = 0
     end: int | None = None
     every: int = 1
+
+
+def group_frames(refs: Iterable[FrameRef], size: int) -> Iterator[list[FrameRef]]:
+    """Yield frames in groups that are read together: `size` images, or a segment of a video.
+
+    A segment is one group, whatever its size: its frames are decoded from the same key frame.
+    """
+    group: list[FrameRef] = []
+    for ref in refs:
+        if group and (
+            len(group) >= size if ref.index is None else ref.segment != group[-1].segment
+        ):
+            yield group
+            group = []
+        group.append(ref)
+    if group:
+        yield group
 
 
 class Source(Protocol):
@@ -89,17 +106,9 @@ class Source(Protocol):
         ...
 
 
-def _check(candidate: Any) -> None:
-    missing = [
-        name
-        for name in ("accepts", "open", "items", "read", "is_live")
-        if not hasattr(candidate, name)
-    ]
-    if missing:
-        raise TypeError(f"a source needs {', '.join(missing)}")
-
-
-SOURCES: Registry[type[Source]] = Registry("bddseg.sources", "source", check=_check)
+SOURCES: Registry[type[Source]] = Registry(
+    "bddseg.sources", "source", check=require_class("accepts", "open", "items", "read", "is_live")
+)
 
 
 def open_source(

@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from bddseg.errors import BddsegError
+from bddseg.errors import INTERRUPTED, BddsegError
 from bddseg.inference.distributed.connect import MEETING_TIMEOUT_S
 from bddseg.inference.distributed.handover import Handover
 from bddseg.inference.run import RunSpec
@@ -26,7 +26,6 @@ from bddseg.record import read_record
 
 _WORKER = "bddseg.inference.distributed.worker"
 _POLL_S = 0.5
-_INTERRUPTED = 130
 
 
 def main(folder: Path) -> None:
@@ -40,7 +39,7 @@ def main(folder: Path) -> None:
         check_devices(spec)
         elastic_launch(_make_config(spec, folder), sys.executable)(*command)
     except SignalException:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BddsegError as error:
         handover.write_error(error)
     except ChildFailedError as error:

@@ -10,11 +10,11 @@ from pathlib import Path
 from bddseg.errors import BddsegError
 from bddseg.inference.run import RunSpec, decode_spec, encode_spec
 from bddseg.io.atomic import write_atomically
-from bddseg.progress import Display
+from bddseg.progress import Progress
 
 
 class Handover:
-    """The files in such a folder; as a `Display` of the worker, it passes progress on.
+    """The files in such a folder; as the `Progress` of the worker, it passes progress on.
 
     Args:
         folder: Private to the user.
@@ -58,12 +58,12 @@ class Handover:
         with self._notes.open("a") as file:
             file.write(json.dumps(text) + "\n")
 
-    def show(self, display: Display) -> None:
+    def show(self, progress: Progress) -> None:
         """Show what was passed on since the last call."""
         if self._notes.exists():
             notes = self._notes.read_text().splitlines()
             for note in notes[self._notes_shown :]:
-                display.note(json.loads(note))
+                progress.note(json.loads(note))
             self._notes_shown = len(notes)
         if self._progress.exists():
-            display.update(**json.loads(self._progress.read_bytes()))
+            progress.update(**json.loads(self._progress.read_bytes()))

@@ -18,7 +18,7 @@ import torch
 from torch.distributed import DistError
 
 from bddseg.data.sources.source import FrameRef, open_source
-from bddseg.errors import BddsegError, BddsegWarning
+from bddseg.errors import INTERRUPTED, BddsegError, BddsegWarning
 from bddseg.inference.distributed.connect import Connection, connect_on_machine, connect_to_master
 from bddseg.inference.distributed.coordinator import Coordinator, StalledError
 from bddseg.inference.distributed.handover import Handover
@@ -31,16 +31,14 @@ from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.torch import choose_device
 from bddseg.inference.writers.writer import RunWriters
-from bddseg.progress import Progress
+from bddseg.progress import NUM_CORES, Progress
 from bddseg.record import RunRecord, Status, WorkerStats
 from bddseg.tasks.task import get_task
 
-INTERRUPTED = 130
 # Windows has no SIGKILL: there, SIGTERM ends a process as surely.
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _TICK_S = 0.1
 _DISCONNECT_TIMEOUT_S = 3.0
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_worker(
@@ -166,7 +164,7 @@ class _Worker:
         if choose_device(device).type == "cuda" and ":" not in device:
             device = f"cuda:{rank.local_rank}"
         if rank.local_world_size > 1:
-            torch.set_num_threads(max(1, _CORES // rank.local_world_size))
+            torch.set_num_threads(max(1, NUM_CORES // rank.local_world_size))
         return load_model(
             self._spec.entry,
             weights=self._spec.weights,
@@ -198,7 +196,7 @@ class _Worker:
             report=self._queue.report_failure,
         )
         # On a CPU the network has the cores; a GPU wants many threads that decode and encode.
-        cores = _CORES // self._rank.local_world_size
+        cores = NUM_CORES // self._rank.local_world_size
         self._pipeline = Pipeline(
             predictor,
             self._writers,

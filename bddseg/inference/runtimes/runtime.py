@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
-from bddseg.registry import Registry
+from bddseg.registry import Registry, require_class
 from bddseg.specs import Entry, Precision
 
 
@@ -64,11 +64,8 @@ class Runtime(Protocol):
         ...
 
 
-def _check(candidate: Any) -> None:
-    needed = ("list_devices", "load", "infer", "measure_batch_size", "is_out_of_memory")
-    missing = [name for name in needed if not callable(getattr(candidate, name, None))]
-    if missing:
-        raise TypeError(f"a runtime needs {', '.join(missing)}")
-
-
-RUNTIMES: Registry[type[Runtime]] = Registry("bddseg.runtimes", "runtime", check=_check)
+RUNTIMES: Registry[type[Runtime]] = Registry(
+    "bddseg.runtimes",
+    "runtime",
+    check=require_class("list_devices", "load", "infer", "measure_batch_size", "is_out_of_memory"),
+)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from bddseg.data.sources.source import FrameRef
 from bddseg.inference.prediction import Prediction
 from bddseg.io.atomic import write_atomically
-from bddseg.registry import Registry
+from bddseg.registry import Registry, require_class
 from bddseg.tasks.task import Task
 
 
@@ -90,14 +90,11 @@ class FileWriter:
         """Do nothing: the files are all there is."""
 
 
-def _check(candidate: Any) -> None:
-    needed = ("get_path", "write", "close", "needs_image", "needs_logits", "requires")
-    missing = [name for name in needed if not hasattr(candidate, name)]
-    if missing:
-        raise TypeError(f"a writer needs {', '.join(missing)}")
-
-
-WRITERS: Registry[type[Writer]] = Registry("bddseg.writers", "format", check=_check)
+WRITERS: Registry[type[Writer]] = Registry(
+    "bddseg.writers",
+    "format",
+    check=require_class("get_path", "write", "close", "needs_image", "needs_logits", "requires"),
+)
 
 
 class RunWriters:

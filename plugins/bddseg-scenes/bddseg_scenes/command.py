@@ -8,7 +8,6 @@ import typer
 
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import (
-    ALL_CORES,
     INPUT,
     OUTPUT,
     PERFORMANCE,
@@ -18,7 +17,7 @@ from bddseg.cli.options import (
     Threads,
 )
 from bddseg.cli.progress import track
-from bddseg.progress import pluralize
+from bddseg.progress import NUM_CORES, pluralize
 from bddseg.types import SizeHW
 
 app = typer.Typer(help="Rendered driving scenes with exact ground truth.", no_args_is_help=True)
@@ -40,7 +39,7 @@ def render(
         str,
         typer.Option(metavar="HxW", help="Height and width in pixels.", rich_help_panel=OUTPUT),
     ] = "720x1280",
-    threads: Threads = ALL_CORES,
+    threads: Threads = NUM_CORES,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from support import Run, write_tiny_model
 
+import bddseg
+from bddseg.errors import BddsegError
 from bddseg.inference.distributed.agent import describe_death
 from bddseg.inference.distributed.rank import RankInfo, read_rank_info
 from bddseg.inference.run import RunSpec
@@ -309,3 +311,21 @@ def test_the_place_of_a_worker_is_read_from_the_environment() -> None:
     assert read_rank_info(slurm | {"SLURM_PROCID": "5", "SLURM_LOCALID": "1"}) == RankInfo(
         rank=5, world_size=8, local_rank=1, local_world_size=4
     )
+
+
+def test_the_function_changes_nothing_in_the_callers_process(
+    sharp: Path, frames: Path, tmp_path: Path
+) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    environment, handlers = dict(os.environ), [signal.getsignal(number) for number in numbers]
+    record = bddseg.infer(str(sharp), frames, tmp_path / "out", device="cpu", num_workers=2)
+    assert record is not None
+    assert (record.status, record.done, len(record.workers)) == ("finished", 5, 2)
+    assert dict(os.environ) == environment
+    assert [signal.getsignal(number) for number in numbers] == handlers
+
+
+def test_the_function_raises_what_a_worker_raises(tiny: Path, frames: Path, tmp_path: Path) -> None:
+    tiny.with_name("tiny.pth").write_bytes(b"damaged")
+    with pytest.raises(BddsegError, match="contains more than tensors"):
+        bddseg.infer(str(tiny), frames, tmp_path / "out", device="cpu", num_workers=2)
