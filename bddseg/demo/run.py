@@ -80,7 +80,7 @@ def run_demo(
     colorize_masks(masks, colormaps, task, options=options)
     overlay_frames(str(images), masks, overlays, task, options=options)
     grid = out / "overlays.jpg"
-    refs = [FrameRef(path, path.stem) for path in sorted(overlays.glob("*.jpg"))]
+    refs = [FrameRef(str(path), path.stem) for path in sorted(overlays.glob("*.jpg"))]
     write_grid(refs, grid, columns=2, width=480, show_names=False)
     return DemoResult(
         images=images,

@@ -1,12 +1,13 @@
 """The manifest of a run: its frames, in the work items that workers claim.
 
 It is a text file in the run's folder with a JSON list on each line, one work item: the frames'
-[path, name, index, segment], sorted by name.
+[file, name, index, segment], sorted by name.
 """
 
 import json
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Self
 
@@ -21,24 +22,25 @@ _MAX_ITEM_FRAMES = 16
 _ITEMS_PER_WORKER = 8
 
 
-def choose_item_size(num_frames: int, num_workers: int) -> int:
-    """Return how many frames a work item has."""
-    return max(1, min(_MAX_ITEM_FRAMES, num_frames // (num_workers * _ITEMS_PER_WORKER)))
-
-
-def write_manifest(path: Path, refs: Iterable[FrameRef], item_size: int) -> int:
+def write_manifest(path: Path, refs: Iterable[FrameRef], *, num_workers: int) -> int:
     """Write a manifest and return its number of work items.
 
-    Frames of one segment of a video are one work item, whatever its size: they are decoded from
-    the same key frame.
+    Args:
+        path: The file.
+        refs: The frames; only some of them are in memory at a time.
+        num_workers: Number of workers, which should all get work items of a short run too.
 
     Raises:
         BddsegError: it cannot be written.
     """
+    remaining = iter(refs)
+    # Only the number of frames of a short run matters.
+    first = list(islice(remaining, _MAX_ITEM_FRAMES * _ITEMS_PER_WORKER * num_workers))
+    item_size = max(1, len(first) // (_ITEMS_PER_WORKER * num_workers))
     num_items = 0
     with open_atomically(path) as file:
-        for item in group_frames(refs, item_size):
-            rows = [(str(ref.path), ref.name, ref.index, ref.segment) for ref in item]
+        for item in group_frames(chain(first, remaining), item_size):
+            rows = [(ref.file, ref.name, ref.index, ref.segment) for ref in item]
             file.write(json.dumps(rows).encode() + b"\n")
             num_items += 1
     return num_items
@@ -64,7 +66,7 @@ class Manifest:
         with self._lock:
             self._file.seek(int(self._starts[number]))
             rows = json.loads(self._file.readline())
-        return [FrameRef(Path(path), name, index, segment) for path, name, index, segment in rows]
+        return [FrameRef(*row) for row in rows]
 
     def __enter__(self) -> Self:
         return self

@@ -68,7 +68,7 @@ class NoiseSource:
 
     def items(self):
         for number in range(self.count):
-            yield FrameRef(Path("noise"), f"{number:03}", number)
+            yield FrameRef("noise", f"{number:03}", number)
 
     def read(self, refs):
         for ref in refs:

@@ -2,8 +2,9 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
@@ -56,14 +57,15 @@ class FileSource:
             BddsegError: there are none, or the source cannot be read.
         """
         refs = self._list()
-        if not refs:
+        first = next(refs, None)
+        if first is None:
             suffixes = " ".join(sorted(IMAGE_SUFFIXES))
             inside = self.exclude is not None and is_below(self.source, self.exclude)
             where = f" outside the output folder {self.exclude}" if inside else ""
             raise BddsegError(
                 f"{self.source} holds no frames{where}.", f"Frames are files ending in {suffixes}."
             )
-        yield from refs[: self.limit]
+        yield from islice(chain([first], refs), self.limit)
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
         """Yield the images in order, or why one cannot be read."""
@@ -73,17 +75,15 @@ class FileSource:
             except BddsegError as error:
                 yield ref, error
 
-    def _list(self) -> list[FrameRef]:
+    def _list(self) -> Iterator[FrameRef]:
         path = Path(self.source)
         if path.is_dir():
-            entries = walk(path, exclude=self.exclude)
-            found = (entry.path for entry in entries if is_image(entry.name))
-            return _sort(_refer(found, path))
+            return _refer((entry.path for entry in walk(path, exclude=self.exclude)), path)
         if path.is_file() and path.suffix.lower() in _LIST_SUFFIXES:
-            return list(_read_list(path))
+            return _read_list(path)
         if path.exists():
-            return [FrameRef(path, path.stem)]
-        return _sort(self._match_pattern())
+            return iter([FrameRef(str(path), path.stem)])
+        return self._match_pattern()
 
     def _match_pattern(self) -> Iterator[FrameRef]:
         parts = Path(self.source).parts
@@ -91,9 +91,7 @@ class FileSource:
         matches = (
             match
             for match in glob.iglob(self.source, recursive=True)  # noqa: PTH207
-            if is_image(match)
-            and Path(match).is_file()
-            and not (self.exclude and is_below(match, self.exclude))
+            if Path(match).is_file() and not (self.exclude and is_below(match, self.exclude))
         )
         return _refer(matches, Path(*parts[:fixed]))
 
@@ -109,25 +107,34 @@ def find_images(source: str, *, exclude: Path | None = None) -> list[FrameRef]:
             f"{source} does not exist.",
             "Give an image, a folder, a glob pattern in quotes, or a text file of paths.",
         )
-    refs = list(FileSource.open(source, Selection(), exclude=exclude).items())
-    for _, error in find_duplicates(refs):
+    refs = FileSource.open(source, Selection(), exclude=exclude).items()
+
+    def refuse(_ref: FrameRef, error: BddsegError) -> None:
         raise error
-    return refs
+
+    return list(drop_duplicates(refs, refuse))
 
 
-def find_duplicates(refs: Iterable[FrameRef]) -> Iterator[tuple[FrameRef, BddsegError]]:
-    """Yield each frame that has the name of an earlier one, with the error."""
-    first: dict[str, Path] = {}
+def drop_duplicates(
+    refs: Iterable[FrameRef], report: Callable[[FrameRef, BddsegError], None]
+) -> Iterator[FrameRef]:
+    """Yield the frames without those that have the name of an earlier one, which are reported.
+
+    Args:
+        refs: The frames.
+        report: Gets each duplicate with its error.
+    """
+    first: dict[str, str] = {}
     for ref in refs:
-        other = first.setdefault(ref.name, ref.path)
-        if other is not ref.path:
-            yield (
-                ref,
-                BddsegError(
-                    f"{other} and {ref.path} would both become {ref.name}.",
-                    "Rename one of them, or run them into two folders.",
-                ),
-            )
+        other = first.setdefault(ref.name, ref.file)
+        if other == ref.file:
+            yield ref
+            continue
+        error = BddsegError(
+            f"{other} and {ref.file} would both become {ref.name}.",
+            "Rename one of them, or run them into two folders.",
+        )
+        report(ref, error)
 
 
 def is_image(path: str | Path) -> bool:
@@ -135,18 +142,17 @@ def is_image(path: str | Path) -> bool:
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
 
-def _refer(paths: Iterable[str], root: Path) -> Iterator[FrameRef]:
-    """Yield the frames of files below a folder."""
-    # Strings, not paths: a folder can hold hundreds of thousands of files.
-    prefix = len(os.path.join(root, ""))  # noqa: PTH118
-    start = 0 if str(root) == "." else prefix
-    for path in paths:
-        name = os.path.splitext(path[start:])[0]  # noqa: PTH122
-        yield FrameRef(Path(path), name.replace(os.sep, "/"))
-
-
-def _sort(refs: Iterator[FrameRef]) -> list[FrameRef]:
-    return sorted(refs, key=lambda ref: (ref.name, ref.path))
+def _refer(files: Iterable[str], root: Path) -> Iterator[FrameRef]:
+    """Yield the images among the files below a folder, sorted by name."""
+    start = 0 if str(root) == "." else len(os.path.join(root, ""))  # noqa: PTH118
+    split = ((os.path.splitext(file), file) for file in files)  # noqa: PTH122
+    images = (
+        (stem[start:].replace(os.sep, "/"), file)
+        for (stem, suffix), file in split
+        if suffix.lower() in IMAGE_SUFFIXES
+    )
+    for name, file in sorted(images):
+        yield FrameRef(file, name)
 
 
 def _read_list(file: Path) -> Iterator[FrameRef]:
@@ -157,4 +163,4 @@ def _read_list(file: Path) -> Iterator[FrameRef]:
     paths = [Path(os.path.normpath(file.parent / line.strip())) for line in lines if line.strip()]
     root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     for path in dict.fromkeys(paths):
-        yield FrameRef(path, path.relative_to(root).with_suffix("").as_posix())
+        yield FrameRef(str(path), path.relative_to(root).with_suffix("").as_posix())

@@ -15,20 +15,26 @@ class FrameRef:
     """Where a frame is, without its pixels.
 
     Attributes:
-        path: The image or video file.
+        file: Path of the image or video file, as text: a folder can hold hundreds of thousands, and
+            a `Path` takes ten times as long to make.
         name: Its path below the source without the suffix, such as "night/0001"; results are stored
             under this name.
         index: Its number in a video or a stream, from 0 in the order of display.
         segment: Frames of one segment are best read together, in order.
     """
 
-    path: Path
+    file: str
     name: str
     index: int | None = None
     segment: int = 0
 
+    @property
+    def path(self) -> Path:
+        """The image or video file."""
+        return Path(self.file)
+
     def __str__(self) -> str:
-        return str(self.path) if self.index is None else f"{self.path}, frame {self.index}"
+        return self.file if self.index is None else f"{self.file}, frame {self.index}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ class VideoSource:
                 "Correct --start, --end and --every.",
             )
         for number in numbers:
-            yield FrameRef(self.path, f"{number:06}", number, index.find_segment(number))
+            yield FrameRef(str(self.path), f"{number:06}", number, index.find_segment(number))
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
         """Yield frames of one segment in order, or why one cannot be decoded."""

@@ -1,17 +1,18 @@
 """What the worker of rank 0 does besides its share: it lists frames, watches, keeps the record."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from bddseg.data.sources.files import find_duplicates
+from bddseg.data.sources.files import drop_duplicates
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
 from bddseg.inference.distributed.queue import Heartbeat, Plan, WorkQueue
-from bddseg.inference.manifest import MANIFEST_NAME, choose_item_size, write_manifest
+from bddseg.inference.manifest import MANIFEST_NAME, write_manifest
 from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.io.walk import is_same_file
@@ -84,24 +85,15 @@ class Coordinator:
                 f"A worker died; all were restarted (restart {record.restarts} of "
                 f"{self._spec.launch.max_restarts})."
             )
-        refs = list(source.items())
-        duplicates = list(find_duplicates(refs))
-        excluded = {id(ref) for ref, _ in duplicates}
-        self._refuse_overwriting_input(refs)
-        if not record.first_written_ns:
-            record.write(out)
-            record.first_written_ns = (out / RECORD_NAME).stat().st_mtime_ns
-        record.frames = len(refs)
-        num_items = write_manifest(
-            out / MANIFEST_NAME,
-            (ref for ref in refs if id(ref) not in excluded),
-            choose_item_size(len(refs), len(self._ranks)),
-        )
+        # In one pass, a frame at a time: there can be hundreds of thousands.
+        refs = drop_duplicates(self._list_frames(source), self._report_duplicate)
+        num_items = write_manifest(out / MANIFEST_NAME, refs, num_workers=len(self._ranks))
         record.write(out)
+        if not record.first_written_ns:
+            record.first_written_ns = (out / RECORD_NAME).stat().st_mtime_ns
+            record.write(out)
         self._queue.publish(Plan(num_items=num_items, first_written_ns=record.first_written_ns))
         self.is_started = True
-        for ref, error in duplicates:
-            self._queue.report_failure(Failure(frame=str(ref), error=str(error)))
 
     def watch(self) -> None:
         """Take in what the workers report; call it every moment.
@@ -175,14 +167,27 @@ class Coordinator:
             self.record.failures.append(failure)
             self._progress.note(f"Failed: {failure.error}")
 
-    def _refuse_overwriting_input(self, refs: list[FrameRef]) -> None:
-        for ref in refs:
-            for path in self._writers.list_paths(ref.name):
-                if path.suffix == ref.path.suffix and is_same_file(path, ref.path):
-                    raise BddsegError(
-                        f"The result of {ref.path} would overwrite that frame.",
-                        "Choose another output folder with -o.",
-                    )
+    def _list_frames(self, source: Source) -> Iterator[FrameRef]:
+        """Yield the frames of the source and count them; refuse to overwrite one."""
+        # Most runs write where nothing is yet, or files of another kind than the frames.
+        existing = [path for path in self._writers.list_paths("x") if path.parent.exists()]
+        suffixes = tuple(path.suffix for path in existing)
+        for ref in source.items():
+            self.record.frames += 1
+            if suffixes and ref.file.endswith(suffixes):
+                self._refuse_overwriting_input(ref)
+            yield ref
+
+    def _refuse_overwriting_input(self, ref: FrameRef) -> None:
+        for path in self._writers.list_paths(ref.name):
+            if is_same_file(path, ref.path):
+                raise BddsegError(
+                    f"The result of {ref.path} would overwrite that frame.",
+                    "Choose another output folder with -o.",
+                )
+
+    def _report_duplicate(self, ref: FrameRef, error: BddsegError) -> None:
+        self._queue.report_failure(Failure(frame=str(ref), error=str(error)))
 
     def _check(self, heartbeat: Heartbeat) -> None:
         now = time.monotonic()

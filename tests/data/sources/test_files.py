@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bddseg.data.sources.files import FileSource, find_duplicates, find_images
+from bddseg.data.sources.files import FileSource, drop_duplicates, find_images
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.errors import BddsegError
 from bddseg.types import Image
@@ -79,8 +79,10 @@ def test_two_frames_of_one_name_are_an_error(frames: Path) -> None:
 
 
 def test_each_duplicate_is_found_with_its_error() -> None:
-    refs = [FrameRef(Path(name), name[0]) for name in ("a.jpg", "b.jpg", "a.png", "a.bmp")]
-    found = list(find_duplicates(refs))
+    refs = [FrameRef(name, name[0]) for name in ("a.jpg", "b.jpg", "a.png", "a.bmp")]
+    found: list[tuple[FrameRef, BddsegError]] = []
+    kept = drop_duplicates(refs, lambda ref, error: found.append((ref, error)))
+    assert [ref.path.name for ref in kept] == ["a.jpg", "b.jpg"]
     assert [ref.path.name for ref, _ in found] == ["a.png", "a.bmp"]
     assert [error.message for _, error in found] == [
         "a.jpg and a.png would both become a.",

@@ -30,5 +30,5 @@ def test_every_registered_source_loads() -> None:
 
 
 def test_a_frame_is_described_by_its_file_and_number() -> None:
-    assert str(FrameRef(Path("a.jpg"), "a")) == "a.jpg"
-    assert str(FrameRef(Path("a.mp4"), "000007", 7)) == "a.mp4, frame 7"
+    assert str(FrameRef("a.jpg", "a")) == "a.jpg"
+    assert str(FrameRef("a.mp4", "000007", 7)) == "a.mp4, frame 7"
