@@ -11,11 +11,25 @@
     def test_contract(contract, example):
         contract(example)
 
-A contract is a function that raises AssertionError if the object does not fulfil it. There is one
-module per interface.
+A contract is a function that raises AssertionError if the object does not fulfil it. Networks and
+metrics have a list of them; a runtime, a source, a writer and a task have one function each,
+`check_runtime` and so on. There is one module per interface.
 """
 
 from bddseg.testing.architecture import ARCHITECTURE_CONTRACTS, Example, make_example
 from bddseg.testing.metric import METRIC_CONTRACTS
+from bddseg.testing.runtime import check_runtime
+from bddseg.testing.source import check_source
+from bddseg.testing.task import check_task
+from bddseg.testing.writer import check_writer
 
-__all__ = ["ARCHITECTURE_CONTRACTS", "METRIC_CONTRACTS", "Example", "make_example"]
+__all__ = [
+    "ARCHITECTURE_CONTRACTS",
+    "METRIC_CONTRACTS",
+    "Example",
+    "check_runtime",
+    "check_source",
+    "check_task",
+    "check_writer",
+    "make_example",
+]

@@ -107,11 +107,9 @@ from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.data.sources.source import open_source
 from bddseg.inference.writers.writer import WRITERS
 from bddseg.tasks.task import get_task
-from bddseg.testing import ARCHITECTURE_CONTRACTS, make_example
-from bddseg.testing.runtime import check_runtime
-from bddseg.testing.source import check_source
-from bddseg.testing.task import check_task
-from bddseg.testing.writer import check_writer
+from bddseg.testing import (
+    ARCHITECTURE_CONTRACTS, check_runtime, check_source, check_task, check_writer, make_example
+)
 from bddseg.zoo.catalog import find_entry
 
 entry = find_entry(sys.argv[1])
