@@ -5,9 +5,11 @@ import warnings
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperOption
 
 from bddseg.cli.commands import LazyCommands
 from bddseg.cli.console import set_quiet, show_error, show_note, show_warning
+from bddseg.cli.general import unwrap
 from bddseg.errors import INTERRUPTED, BddsegError
 
 
@@ -26,11 +28,25 @@ class _Root(LazyCommands):
             show_note("Interrupted. Files written so far are complete.")
             raise typer.Exit(INTERRUPTED) from None
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help; Typer's own text about completion takes two lines."""
+        for param in self.params:
+            if isinstance(param, TyperOption) and param.name == "show_completion":
+                param.help = "Print completion for the current shell."
+        super().format_help(ctx, formatter)
+
+
+_HELP = """Drivable-area masks from driving frames, scored like the BDD100K model zoo.
+
+Examples:
+  bddseg infer demo frames -o out
+  bddseg eval -g labels/val -r out
+"""
 
 app = typer.Typer(
     name="bddseg",
     cls=_Root,
-    help="Drivable-area masks from driving frames, scored like the BDD100K model zoo.",
+    help=unwrap(_HELP),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

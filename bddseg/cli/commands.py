@@ -73,14 +73,6 @@ def load_command(name: str) -> Any:
     return getattr(loaded, "commands", {}).get(name, loaded)
 
 
-def describe_command(name: str) -> TyperCommand:
-    """Return a command with its help line alone; nothing is imported."""
-    if name in BUILT_IN:
-        return TyperCommand(name, help=BUILT_IN[name].help, hidden=BUILT_IN[name].hidden)
-    package = COMMANDS.get_package(name)
-    return TyperCommand(name, help=f"From package {package}.", rich_help_panel="Plugins")
-
-
 def _is_command(name: str) -> bool:
     # In this order: the metadata of plugins is not read for a built-in command.
     return name in BUILT_IN or name in COMMANDS.list_names()
@@ -95,9 +87,14 @@ class LazyCommands(TyperGroup):
         return [*BUILT_IN, *COMMANDS.list_names()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return what help shows of a command; None if there is none of that name."""
+        """Return a command with its help line alone, not imported; None if there is none."""
         del ctx
-        return describe_command(cmd_name) if _is_command(cmd_name) else None
+        if cmd_name in BUILT_IN:
+            _, text, hidden = BUILT_IN[cmd_name]
+            return TyperCommand(cmd_name, help=text, hidden=hidden)
+        if not _is_command(cmd_name):
+            return None
+        return TyperCommand(cmd_name, help=f"From package {COMMANDS.get_package(cmd_name)}.")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return name, command and remaining arguments of the command that is to run."""

@@ -2,12 +2,10 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import OUTPUT, AsJson
+from bddseg.cli.options import AsJson, Out
 from bddseg.cli.progress import show_progress, track
 from bddseg.cli.score_tables import describe_score
 from bddseg.progress import NUM_CORES
@@ -17,17 +15,13 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Folder for the results.", rich_help_panel=OUTPUT),
-    ] = Path("demo-output"),
+    out: Out = Path("demo-output"),
     as_json: AsJson = False,
 ) -> None:
     """Segment, score and draw a few synthetic scenes: no downloads, under a minute.
 
     Examples:
       bddseg demo
-
       bddseg demo -o demo-output --json
     """
     show_note(

@@ -15,6 +15,9 @@ from bddseg.cli.options import (
     GroundTruth,
     TaskName,
     Threads,
+    option,
+    registered,
+    results_option,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.score_tables import describe_comparison, describe_conditions, describe_score
@@ -28,63 +31,39 @@ if TYPE_CHECKING:
     from bddseg.metrics.evaluation import Evaluation
 
 
+_RESULTS = (
+    "Predictions: masks, Scalabel JSON, or a run's output folder; several are compared with the "
+    "first."
+)
+_METRICS = "Further ones, such as boundary; official, standard and binary are always computed."
+
+
 def evaluate(
     ground_truth: GroundTruth,
-    results: Annotated[
-        list[Path],
-        typer.Option(
-            "--results",
-            "-r",
-            help="Predictions: masks, Scalabel JSON, or a run's output folder; several are "
-            "compared with the first.",
-            show_default=False,
-            rich_help_panel=INPUT,
-        ),
-    ],
+    results: Annotated[list[Path], results_option(_RESULTS)],
     task: TaskName = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="NAMES",
-            callback=METRIC_NAMES.split,
-            autocompletion=METRIC_NAMES.complete,
-            help="Further metrics, such as boundary; official, standard and binary are always "
-            "computed.",
-            show_default=False,
-        ),
+    attributes: Annotated[
+        Path | None,
+        option("--attributes", "The dataset's label file, for --by.", INPUT, metavar="JSON"),
     ] = None,
     by: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Scores by attribute, such as weather,timeofday."),
+        option("--by", "Scores by attribute: weather,timeofday.", "Scores", metavar="NAMES"),
     ] = "",
-    attributes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="JSON",
-            help="Label file of the dataset, which has the attributes.",
-            rich_help_panel=INPUT,
-        ),
+    metrics: Annotated[
+        list[str] | None,
+        registered(METRIC_NAMES, "--metric", _METRICS, "Scores", metavar="NAMES"),
     ] = None,
     per_image: Annotated[
         Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Write the scores and the confusion matrix of each frame.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("--per-image", "Write the scores of each frame.", OUTPUT, metavar="CSV"),
     ] = None,
     worst_first: Annotated[
-        bool,
-        typer.Option("--worst-first", help="Sort that file by score.", rich_help_panel=OUTPUT),
+        bool, option("--worst-first", "Sort that file by score.", OUTPUT)
     ] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="JSON",
-            help="Write the official score as the official tool does.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("--out-file", "Write the official tool's file.", OUTPUT, metavar="JSON"),
     ] = None,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
@@ -96,7 +75,6 @@ def evaluate(
 
     Examples:
       bddseg eval -g labels/val -r out
-
       bddseg eval -g labels/val -r out-a -r out-b --metric boundary
     """
     if len(results) > 1 and (out_file or per_image or by):

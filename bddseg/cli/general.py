@@ -1,15 +1,15 @@
 """What every command has: -q, -v, -h, and the option names of older scripts."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
 from bddseg.cli.console import set_quiet, set_verbose
+from bddseg.cli.options import GENERAL
 
-_PANEL = "General"
 # Option names of older scripts, and ours; hidden, in commands that have ours and not the old one.
 _OLD_NAMES = {"-c": "-r", "--nproc": "--threads"}
 
@@ -19,6 +19,7 @@ class GeneralCommand(TyperCommand):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.help = unwrap(self.help or "")
         names = {name for param in self.params for name in param.opts}
         self.params += [
             _make_flag(["--quiet", "-q"], names, set_quiet, "Print results and errors only."),
@@ -29,14 +30,25 @@ class GeneralCommand(TyperCommand):
         """Return the option -h, --help."""
         option = super().get_help_option(ctx)
         if option is not None:
-            option.rich_help_panel = _PANEL
+            option.rich_help_panel = GENERAL
         return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, without the ranges of numbers: errors name them."""
+        from typer import rich_utils
+
+        rich_utils.RANGE_STRING = ""
+        super().format_help(ctx, formatter)
 
     def make_parser(self, ctx: Any) -> Any:
         """Return the parser of the command's options, which also knows the old names."""
         parser = super().make_parser(ctx)
-        for param in _list_old_options(self.params):
-            param.add_to_parser(parser, ctx)
+        used = {name: param for param in self.params for name in param.opts}
+        for old, new in _OLD_NAMES.items():
+            if new in used and old not in used:
+                alias = copy.copy(used[new])
+                alias.opts = [old]
+                alias.add_to_parser(parser, ctx)
         return parser
 
 
@@ -77,16 +89,14 @@ def _make_flag(names: list[str], used: set[str], apply: Any, text: str) -> Typer
         expose_value=False,
         callback=callback,
         help=text,
-        rich_help_panel=_PANEL,
+        rich_help_panel=GENERAL,
     )
 
 
-def _list_old_options(params: list[Any]) -> Iterator[Any]:
-    """Yield copies of options under their old names."""
-    used = {name for param in params for name in param.opts}
-    for old, new in _OLD_NAMES.items():
-        for param in params:
-            if new in param.opts and old not in used:
-                alias = copy.copy(param)
-                alias.opts = [old]
-                yield alias
+def unwrap(text: str) -> str:
+    """Return a docstring with each paragraph in one line, except those with indented lines."""
+    first, *others = (
+        each if "\n " in each else " ".join(each.split()) for each in text.split("\n\n")
+    )
+    # Typer dedents what follows the first line of the others: that is the empty one.
+    return first + "\n\n\n" + "\n\n".join(others)

@@ -15,132 +15,86 @@ from bddseg.cli.options import (
     INPUT,
     MACHINES,
     MODEL,
+    OUTPUT,
     PERFORMANCE,
-    TASK_NAMES,
+    RUNTIME_NAMES,
     AsJson,
-    Formats,
     Limit,
     ModelName,
     Out,
     Overwrite,
-    Runtime,
+    number,
+    option,
+    registered,
+    task_option,
 )
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.progress import pluralize
+from bddseg.specs import Precision
 
 if TYPE_CHECKING:
     from bddseg.record import RunRecord
-    from bddseg.specs import Precision
 
-_PRECISIONS = ("fp32", "fp16", "bf16")
+_SOURCE = (
+    "An image, a folder (with its subfolders), a glob pattern in quotes, a text file of paths, "
+    "or a video."
+)
+_FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
+_BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
+_STALL_TIMEOUT = "Time without a heartbeat after which a worker counts as dead."
 
 
 def infer(
     model: ModelName,
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="An image, a folder (with its subfolders), a glob pattern in quotes, a text file "
-            "with a path on each line, or a video."
-        ),
-    ],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=_SOURCE)],
     out: Out,
     limit: Limit = None,
-    start: Annotated[
-        int, typer.Option(min=0, help="Of a video: first frame.", rich_help_panel=INPUT)
-    ] = 0,
-    end: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of a video: frame after the last.", rich_help_panel=INPUT),
-    ] = None,
-    every: Annotated[
-        int, typer.Option(min=1, help="Of a video: every N-th frame.", rich_help_panel=INPUT)
-    ] = 1,
+    start: Annotated[int, number("--start", "Of a video: first frame.", INPUT, min=0)] = 0,
+    end: Annotated[int | None, number("--end", "Of a video: frame after the last.", INPUT)] = None,
+    every: Annotated[int, number("--every", "Of a video: every N-th frame.", INPUT)] = 1,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="A checkpoint of the model's architecture, .pth or .safetensors.",
-            rich_help_panel=MODEL,
-        ),
+        option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            "--task",
-            "-t",
-            metavar="TASK",
-            help="Which task, of a model with several.",
-            callback=TASK_NAMES.check,
-            autocompletion=TASK_NAMES.complete,
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    task: Annotated[str | None, task_option("Which task, of a model with several.", MODEL)] = None,
     tta: Annotated[
         bool,
-        typer.Option(
-            "--tta",
-            help="Average over six scales and mirror images: 17 times the work.",
-            rich_help_panel=MODEL,
-        ),
+        option("--tta", "Average over six scales and mirror images: 17 times the work.", MODEL),
     ] = False,
-    formats: Formats = "mask",
+    formats: Annotated[
+        list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
+    ] = ["mask"],  # noqa: B006
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=PERFORMANCE)
+        str, option("--device", "auto, cpu, cuda, cuda:N or mps.", PERFORMANCE)
     ] = "auto",
-    runtime: Runtime = "torch",
-    gpus: Annotated[
-        int | None,
-        typer.Option(min=1, help="Workers, one for each GPU.", rich_help_panel=PERFORMANCE),
-    ] = None,
+    runtime: Annotated[
+        str,
+        registered(
+            RUNTIME_NAMES, "--runtime", "What executes the network.", PERFORMANCE, metavar="NAME"
+        ),
+    ] = "torch",
+    gpus: Annotated[int | None, number("--gpus", "Workers, one for each GPU.", PERFORMANCE)] = None,
     workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Workers that share the CPU's cores.", rich_help_panel=PERFORMANCE
-        ),
+        int | None, number("--workers", "Workers that share the CPU's cores.", PERFORMANCE)
     ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Frames at a time; 0 means 1 on a CPU, and what fits on a GPU.",
-            rich_help_panel=PERFORMANCE,
-        ),
-    ] = 0,
+    batch_size: Annotated[int, number("--batch-size", _BATCH_SIZE, PERFORMANCE, min=0)] = 0,
     precision: Annotated[
-        str, typer.Option(help="fp32, fp16 or bf16.", rich_help_panel=PERFORMANCE)
+        Precision, option("--precision", "What the network computes in.", PERFORMANCE)
     ] = "fp32",
-    num_nodes: Annotated[
-        int,
-        typer.Option(
-            "--nnodes", min=1, help="Machines that share the run.", rich_help_panel=MACHINES
-        ),
-    ] = 1,
-    node_rank: Annotated[
-        int, typer.Option(min=0, help="Rank of this machine.", rich_help_panel=MACHINES)
-    ] = 0,
+    num_nodes: Annotated[int, number("--nnodes", "Machines that share the run.", MACHINES)] = 1,
+    node_rank: Annotated[int, number("--node-rank", "Rank of this machine.", MACHINES, min=0)] = 0,
     endpoint: Annotated[
         str,
-        typer.Option(
-            "--rdzv-endpoint",
-            help="HOST:PORT of machine 0, where all meet.",
-            rich_help_panel=MACHINES,
-        ),
+        option("--rdzv-endpoint", "Machine 0, where all meet.", MACHINES, metavar="HOST:PORT"),
     ] = "",
     stall_timeout_s: Annotated[
-        float,
-        typer.Option(
-            "--stall-timeout",
-            min=1,
-            help="Seconds without a heartbeat after which a worker counts as dead.",
-            rich_help_panel=MACHINES,
-        ),
+        float, number("--stall-timeout", _STALL_TIMEOUT, MACHINES, metavar="SECONDS")
     ] = 60.0,
     max_restarts: Annotated[
-        int,
-        typer.Option(min=0, help="How often to restart dead workers.", rich_help_panel=MACHINES),
+        int, number("--max-restarts", "How often to restart dead workers.", MACHINES, min=0)
     ] = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Write a mask for each frame: an 8-bit PNG of class ids, at the frame's own size.
 
@@ -149,7 +103,6 @@ def infer(
 
     Examples:
       bddseg infer demo frames -o out
-
       bddseg infer MODEL drive.mp4 -o out --format mask,overlay,video --every 2
     """
     if gpus and (workers or device == "cpu"):
@@ -175,13 +128,13 @@ def infer(
         execution=Execution(
             runtime=runtime,
             device="cuda" if gpus else device,
-            precision=_parse_precision(precision),
+            precision=precision,
             tta=tta,
             batch_size=batch_size,
             task=task,
         ),
         out=out,
-        formats=tuple(FORMAT_NAMES.split([formats])),
+        formats=tuple(formats),
         overwrite=overwrite,
         launch=Launch(
             num_workers=gpus or workers or 1,
@@ -202,13 +155,6 @@ def infer(
         raise
     if record is not None:
         _report(record, out, as_json=as_json)
-
-
-def _parse_precision(name: str) -> "Precision":
-    for precision in _PRECISIONS:
-        if name == precision:
-            return precision  # type: ignore[return-value]
-    raise typer.BadParameter(f"--precision {name}: use one of {', '.join(_PRECISIONS)}.")
 
 
 @contextmanager

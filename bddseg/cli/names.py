@@ -52,29 +52,19 @@ class RegisteredNames:
         names = [name for name in list_names(self._group) if name.startswith(last)]
         return [before + separator + name for name in names]
 
-    def check(self, value: str | None) -> str | None:
-        """Return a value, if all its names are known.
+    def check(self, value: Any) -> Any:
+        """Return the value of an option, or the list of its names if it takes several.
 
         Raises:
             typer.BadParameter: a name is unknown; the exit code is 2.
         """
-        if value is not None:
-            self.split([value])
-        return value
-
-    def split(self, values: list[str] | None) -> list[str]:
-        """Return the names in the values of an option that can be repeated.
-
-        Raises:
-            typer.BadParameter: a name is unknown; the exit code is 2.
-        """
-        split = [
-            name.strip()
-            for value in values or []
-            for name in (value.split(self._separator) if self._separator else [value])
-        ]
-        known = list_names(self._group) if split else []
-        for name in split:
+        if not value:
+            return value
+        names = [value]
+        if self._separator:
+            names = [name.strip() for each in value for name in each.split(self._separator)]
+        known = list_names(self._group)
+        for name in names:
             if name not in known:
                 raise typer.BadParameter(str(unknown_name(self._kind, name, known)))
-        return split
+        return names if self._separator else value

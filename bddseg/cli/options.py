@@ -1,7 +1,7 @@
 """Options that several commands share: the same name and letter for the same meaning."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,14 +10,57 @@ from bddseg.cli.names import RegisteredNames, complete_model
 if TYPE_CHECKING:
     from bddseg.tasks.task import Task
 
+# Panels of help.
 INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
-PERFORMANCE, MACHINES = "Performance", "Several machines"
+PERFORMANCE, MACHINES, GENERAL = "Performance", "Several machines", "General"
 
 TASK_NAMES = RegisteredNames("bddseg.tasks", "task")
 ARCHITECTURE_NAMES = RegisteredNames("bddseg.architectures", "architecture")
 RUNTIME_NAMES = RegisteredNames("bddseg.runtimes", "runtime")
 FORMAT_NAMES = RegisteredNames("bddseg.writers", "format", separator=",")
 METRIC_NAMES = RegisteredNames("bddseg.metrics", "metric", separator=",")
+
+
+def option(names: str, text: str, panel: str | None = None, **settings: Any) -> Any:
+    """Return an option, to annotate a parameter with.
+
+    Args:
+        names: Its names, such as "--limit -n".
+        text: What help says about it.
+        panel: The panel of help that it is in.
+        settings: Further arguments of `typer.Option`.
+    """
+    return typer.Option(*names.split(), help=text, rich_help_panel=panel, **settings)
+
+
+def number(names: str, text: str, panel: str | None = None, **settings: Any) -> Any:
+    """Return an option whose value is a number, of 1 or more unless `min` is given."""
+    return option(names, text, panel, **({"metavar": "N", "min": 1} | settings))
+
+
+def registered(
+    known: RegisteredNames, names: str, text: str, panel: str | None = None, **settings: Any
+) -> Any:
+    """Return an option whose value is a registered name, or names: checked and completed."""
+    return option(
+        names, text, panel, callback=known.check, autocompletion=known.complete, **settings
+    )
+
+
+def task_option(text: str, panel: str | None = None) -> Any:
+    """Return the option --task."""
+    return registered(TASK_NAMES, "--task -t", text, panel, metavar="TASK")
+
+
+def out_file(text: str) -> Any:
+    """Return the option --out of a command that writes one file."""
+    return option("--out -o", text, OUTPUT, metavar="FILE")
+
+
+def results_option(text: str) -> Any:
+    """Return the option --results."""
+    return option("--results -r", text, INPUT)
+
 
 ModelName = Annotated[
     str,
@@ -37,112 +80,30 @@ ModelNames = Annotated[
 ]
 ArchitectureName = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--arch",
+        "Only models of this architecture, such as pspnet.",
         metavar="NAME",
-        help="Only models of this architecture, such as pspnet.",
-        show_default=False,
         autocompletion=ARCHITECTURE_NAMES.complete,
     ),
 ]
-Formats = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        metavar="NAMES",
-        help="mask, colormap, overlay, rle, probability, logits, video, or a plugin's; several "
-        "are separated by commas.",
-        callback=FORMAT_NAMES.check,
-        autocompletion=FORMAT_NAMES.complete,
-        rich_help_panel=OUTPUT,
-    ),
-]
 Input = Annotated[
-    str,
-    typer.Option(
-        "--input",
-        "-i",
-        help="Frames: an image, a folder, a glob pattern or a list file.",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
+    str, option("--input -i", "Frames: an image, a folder, a glob pattern or a list file.", INPUT)
 ]
 GroundTruth = Annotated[
     Path,
-    typer.Option(
-        "--ground-truth",
-        "-g",
-        help="Ground truth: a folder of masks, or Scalabel JSON.",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
+    option("--ground-truth -g", "Ground truth: a folder of masks, or Scalabel JSON.", INPUT),
 ]
-Results = Annotated[
-    Path,
-    typer.Option(
-        "--results",
-        "-r",
-        help="Predictions: a folder of masks, or Scalabel JSON.",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
+Results = Annotated[Path, results_option("Predictions: a folder of masks, or Scalabel JSON.")]
 TaskName = Annotated[
     str | None,
-    typer.Option(
-        "--task",
-        "-t",
-        metavar="TASK",
-        help="Task of the masks; by default the one in run.json beside them, else drivable.",
-        show_default=False,
-        callback=TASK_NAMES.check,
-        autocompletion=TASK_NAMES.complete,
-        rich_help_panel=INPUT,
-    ),
+    task_option("Task of the masks; by default the one in run.json, else drivable.", INPUT),
 ]
-Limit = Annotated[
-    int | None,
-    typer.Option("--limit", "-n", min=1, help="Only the first N frames.", rich_help_panel=INPUT),
-]
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Folder for the results.",
-        show_default=False,
-        rich_help_panel=OUTPUT,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=OUTPUT),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document to stdout.", rich_help_panel=OUTPUT),
-]
-Runtime = Annotated[
-    str,
-    typer.Option(
-        "--runtime",
-        metavar="NAME",
-        help="What executes the network.",
-        callback=RUNTIME_NAMES.check,
-        autocompletion=RUNTIME_NAMES.complete,
-        rich_help_panel=PERFORMANCE,
-    ),
-]
-Threads = Annotated[
-    int,
-    typer.Option(
-        "--threads",
-        min=1,
-        metavar="N",
-        help="Files processed at a time.",
-        rich_help_panel=PERFORMANCE,
-    ),
-]
+Limit = Annotated[int | None, number("--limit -n", "Only the first N frames.", INPUT)]
+Out = Annotated[Path, option("--out -o", "Folder for the results.", OUTPUT)]
+Overwrite = Annotated[bool, option("--overwrite", "Replace existing results.", OUTPUT)]
+AsJson = Annotated[bool, option("--json", "Print one JSON document to stdout.", GENERAL)]
+Threads = Annotated[int, number("--threads", "Files processed at a time.", GENERAL)]
 
 
 def choose_task(name: str | None, *results: Path) -> "Task":

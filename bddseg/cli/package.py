@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from bddseg.bdd100k.evalai import Split, package_masks
 from bddseg.cli.console import format_size, show, show_json, show_note
 from bddseg.cli.options import (
     INPUT,
-    OUTPUT,
     AsJson,
     Overwrite,
     Threads,
     choose_task,
+    option,
+    out_file,
+    results_option,
 )
 from bddseg.cli.progress import track
 from bddseg.errors import BddsegError
@@ -22,39 +22,16 @@ from bddseg.tasks.bdd100k import DRIVABLE
 
 
 def package(
-    results: Annotated[
-        Path,
-        typer.Option(
-            "--results",
-            "-r",
-            help="Predictions: a folder of masks.",
-            show_default=False,
-            rich_help_panel=INPUT,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", help="The zip file.", show_default=False, rich_help_panel=OUTPUT
-        ),
-    ],
+    results: Annotated[Path, results_option("Predictions: a folder of masks.")],
+    out: Annotated[Path, out_file("The zip file.")],
     split: Annotated[
-        Split,
-        typer.Option(help="Part of the dataset that was segmented.", rich_help_panel=INPUT),
+        Split, option("--split", "Part of the dataset that was segmented.", INPUT)
     ] = Split.TEST,
     names: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Text file with the name of an expected frame on each line.",
-            show_default=False,
-            rich_help_panel=INPUT,
-        ),
+        option("--names", "Text file of the expected frames' names.", INPUT, metavar="FILE"),
     ] = None,
-    partial: Annotated[
-        bool,
-        typer.Option("--partial", help="Allow missing masks, for tests.", rich_help_panel=INPUT),
-    ] = False,
+    partial: Annotated[bool, option("--partial", "Allow missing masks, for tests.", INPUT)] = False,
     overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
@@ -66,7 +43,6 @@ def package(
 
     Examples:
       bddseg package -r out -o submission.zip
-
       bddseg package -r out/masks -o trial.zip --split val --partial
     """
     task = choose_task(None, results)

@@ -9,8 +9,9 @@ from bddseg.cli.console import format_size, is_quiet, make_console, show_note
 from bddseg.progress import Progress, ProgressGroup, SilentProgress, pluralize
 
 if TYPE_CHECKING:
-    import rich.progress
     from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 T = TypeVar("T")
 
@@ -32,9 +33,9 @@ def show_progress_group() -> Iterator[ProgressGroup]:
         yield SilentProgress()
     elif console.is_terminal:
         with _make_bars(console) as bars:
-            yield _Bars(bars)
+            yield _Display(bars)
     else:
-        yield _Lines()
+        yield _Display(None)
 
 
 def track(items: Sequence[T], description: str) -> Iterator[T]:
@@ -46,81 +47,54 @@ def track(items: Sequence[T], description: str) -> Iterator[T]:
         progress.update(done=len(items), total=len(items))
 
 
-class _Lines:
-    """Lines for several pieces of work."""
+class _Display:
+    """Shows several pieces of work, as bars or as lines."""
+
+    def __init__(self, bars: "Bars | None") -> None:
+        self.bars = bars
 
     def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
-        return _LineProgress(description, unit, total)
+        return _Work(self, description, total, unit)
 
     def note(self, text: str) -> None:
-        show_note(text)
+        if self.bars:
+            self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            show_note(text)
 
 
-class _LineProgress:
-    """Prints a line every ten seconds."""
+class _Work:
+    """One piece of work: a bar from the first update on, or a line every ten seconds."""
 
-    def __init__(self, description: str, unit: str, total: int | None) -> None:
+    def __init__(self, display: _Display, description: str, total: int | None, unit: str) -> None:
+        self.note = display.note
+        self._bars = display.bars
         self._description = description
-        self._unit = unit
         self._total = total
-        self._printed_s = time.monotonic()
-
-    def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
-        if time.monotonic() - self._printed_s >= _LINE_INTERVAL_S:
-            self._printed_s = time.monotonic()
-            counted = _count(done, failed, total or self._total, self._unit)
-            show_note(f"{self._description}: {counted}")
-
-    def note(self, text: str) -> None:
-        show_note(text)
-
-
-class _Bars:
-    """Bars for several pieces of work."""
-
-    def __init__(self, bars: "rich.progress.Progress") -> None:
-        self._bars = bars
-
-    def start(self, description: str, *, total: int | None = None, unit: str = "file") -> Progress:
-        return _BarProgress(self._bars, description, unit, total)
-
-    def note(self, text: str) -> None:
-        _print_above(self._bars, text)
-
-
-class _BarProgress:
-    """Shows a bar from the first update on."""
-
-    def __init__(
-        self, bars: "rich.progress.Progress", description: str, unit: str, total: int | None
-    ) -> None:
-        self._bars = bars
-        self._description = description
         self._unit = unit
-        self._total = total
-        self._bar: rich.progress.TaskID | None = None
-        self._first = (0.0, 0)
+        self._bar: TaskID | None = None
+        # Time and number of units at the last line, or when the bar appeared.
+        self._since = (time.monotonic(), 0)
 
     def update(self, *, done: int, failed: int = 0, total: int | None = None) -> None:
         total = total or self._total
+        counted = _count(done, failed, total, self._unit)
+        if self._bars is None:
+            if time.monotonic() - self._since[0] >= _LINE_INTERVAL_S:
+                self._since = (time.monotonic(), done)
+                self.note(f"{self._description}: {counted}")
+            return
         if self._bar is None:
             self._bar = self._bars.add_task(self._description, total=total, text="")
-            self._first = (time.monotonic(), done)
-        started_s, started_done = self._first
-        rate = (done - started_done) / max(time.monotonic() - started_s, 0.1)
-        text = f"{_count(done, failed, total, self._unit)}, {_format_rate(rate, self._unit)}"
+            self._since = (time.monotonic(), done)
+        start_s, first = self._since
+        rate = (done - first) / max(time.monotonic() - start_s, 0.1)
+        text = f"{counted}, {_format_rate(rate, self._unit)}"
         # Failed units are included, or the bar would never be full.
         self._bars.update(self._bar, completed=done + failed, total=total, text=text)
 
-    def note(self, text: str) -> None:
-        _print_above(self._bars, text)
 
-
-def _print_above(bars: "rich.progress.Progress", text: str) -> None:
-    bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _make_bars(console: "Console") -> "rich.progress.Progress":
+def _make_bars(console: "Console") -> "Bars":
     # Imported here: not every command shows progress.
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

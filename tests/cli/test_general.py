@@ -8,33 +8,42 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bddseg.cli.app import app
 from bddseg.cli.commands import BUILT_IN, load_command
 from bddseg.cli.console import show, show_note
 from bddseg.cli.general import add_general_options, make_group
 from bddseg.cli.options import Results, Threads
 
 
-def list_leaves(command: Any) -> Iterator[Any]:
-    """Yield the commands below a command, or the command itself."""
-    for each in getattr(command, "commands", {}).values():
-        yield from list_leaves(each)
+def list_leaves(command: Any, words: str) -> Iterator[Any]:
+    """Yield the commands below a command, or the command itself, and how they are called."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from list_leaves(each, f"{words} {name}")
     if not hasattr(command, "commands"):
-        yield command
+        yield pytest.param(words, command, id=words)
 
 
-LEAVES = [leaf for name in BUILT_IN for leaf in list_leaves(load_command(name))]
+LEAVES = [leaf for name in BUILT_IN for leaf in list_leaves(load_command(name), name)]
 
 
-@pytest.mark.parametrize("command", LEAVES, ids=lambda command: command.name)
-def test_every_command_has_quiet_and_verbose(command: Any) -> None:
-    options = {option for param in command.params for option in param.opts}
-    assert {"-q", "--quiet", "-v", "--verbose"} <= options
-
-
-@pytest.mark.parametrize("command", LEAVES, ids=lambda command: command.name)
-def test_no_option_is_defined_twice(command: Any) -> None:
+@pytest.mark.parametrize(("words", "command"), LEAVES)
+def test_every_command_has_quiet_and_verbose_and_no_option_twice(words: str, command: Any) -> None:
     options = [option for param in command.params for option in param.opts]
+    assert {"-q", "--quiet", "-v", "--verbose"} <= set(options)
     assert len(options) == len(set(options))
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES)
+def test_help_fits_80_columns_and_has_two_examples(
+    monkeypatch: pytest.MonkeyPatch, words: str, command: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(app, [*words.split(), "--help"]).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    called = words.replace("submit", "package")
+    examples = [line for line in lines if line.startswith(f"   bddseg {called}")]
+    assert len(examples) == 2
+    assert "…" not in "".join(lines)
 
 
 def draw(results: Results, threads: Threads = 1) -> None:

@@ -1,9 +1,7 @@
 """`bddseg labels`: check and convert label files."""
 
-import typer
+from bddseg.cli.general import make_group
+from bddseg.cli.labels.check import check_labels
+from bddseg.cli.labels.convert import convert
 
-from bddseg.cli.labels import check, convert
-
-app = typer.Typer(help="Check and convert label files.", no_args_is_help=True)
-app.command("check")(check.check_labels)
-app.command("convert")(convert.convert)
+app = make_group("Check and convert label files.", {"check": check_labels, "convert": convert})

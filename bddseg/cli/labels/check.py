@@ -29,7 +29,7 @@ _MAX_LISTED = 5
 
 def check_labels(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of PNG files, with its subfolders.", show_default=False)
+        Path, typer.Argument(metavar="FOLDER", help="PNG files, with those in subfolders.")
     ],
     task: TaskName = None,
     threads: Threads = NUM_CORES,
@@ -41,9 +41,8 @@ def check_labels(
     if the files are not all masks of the task.
 
     Examples:
-      bddseg labels check DIR
-
-      bddseg labels check DIR -t sem_seg --json
+      bddseg labels check FOLDER
+      bddseg labels check FOLDER -t sem_seg --json
     """
     folder = get_masks_folder(folder)
     chosen = choose_task(task, folder)

@@ -1,8 +1,7 @@
 """`bddseg labels convert`: label files from one encoding to another."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,64 +16,41 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    option,
 )
 from bddseg.cli.progress import track
 from bddseg.progress import NUM_CORES, pluralize
 
-
-class SourceEncoding(StrEnum):
-    """The encoding of the source: detected, or one that can be converted."""
-
-    AUTO = "auto"
-    CURRENT = "current"
-    LEGACY = "legacy"
-    COLOR = "color"
+_SOURCE = "Folder of PNG files, or Scalabel JSON with masks or polygons."
+_OUT = "Output folder; for --to rle, a JSON file."
 
 
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of PNG files, or Scalabel JSON with masks or polygons.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            help="Output folder; for --to rle, a JSON file.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help=_SOURCE)],
+    out: Annotated[Path, option("--out -o", _OUT, OUTPUT)],
     task: TaskName = None,
     encoding: Annotated[
-        SourceEncoding,
-        typer.Option("--from", help="Encoding of the PNG files.", rich_help_panel=INPUT),
-    ] = SourceEncoding.AUTO,
-    target: Annotated[
-        Target, typer.Option("--to", help="Encoding to write.", rich_help_panel=OUTPUT)
-    ] = Target.CURRENT,
+        Literal["auto", "current", "legacy", "color"],
+        option("--from", "Encoding of the PNG files.", INPUT),
+    ] = "auto",
+    target: Annotated[Target, option("--to", "Encoding to write.", OUTPUT)] = Target.CURRENT,
     overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
     """Convert label files: current and legacy ids, colors, run-length encoded JSON.
 
-    Converts the dataset's polygons to masks, too, if bddseg[bdd100k] is installed.
+    Also converts the dataset's polygons to masks; that needs the extra `bdd100k`.
 
     Examples:
       bddseg labels convert colormaps -o masks
-
       bddseg labels convert out/masks -o drivable.json --to rle
     """
     conversion = convert_labels(
         source,
         out,
         choose_task(task, source),
-        encoding=None if encoding is SourceEncoding.AUTO else Encoding(encoding.value),
+        encoding=None if encoding == "auto" else Encoding(encoding),
         target=target,
         overwrite=overwrite,
         num_threads=threads,

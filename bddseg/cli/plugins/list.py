@@ -12,7 +12,6 @@ def list_plugins(as_json: AsJson = False) -> None:
 
     Examples:
       bddseg plugins list
-
       bddseg plugins list --json
     """
     # Imported here, because it imports torch, which takes seconds.

@@ -31,7 +31,6 @@ def create_plugin(
 
     Examples:
       bddseg plugins new fast_net
-
       bddseg plugins new fast_net -o plugins
     """
     architectures = list_names("bddseg.architectures")

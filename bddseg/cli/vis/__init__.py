@@ -1,15 +1,13 @@
 """`bddseg vis`: images of masks."""
 
-import typer
+from bddseg.cli.general import make_group
+from bddseg.cli.vis.colorize import colorize
+from bddseg.cli.vis.errors import errors
+from bddseg.cli.vis.grid import grid
+from bddseg.cli.vis.overlay import overlay
+from bddseg.cli.vis.video import video
 
-from bddseg.cli.vis import colorize, errors, grid, overlay, video
-
-app = typer.Typer(
-    help="Draw masks: colormaps, overlays, error maps, grids and videos.",
-    no_args_is_help=True,
+app = make_group(
+    "Draw masks: colormaps, overlays, error maps, grids and videos.",
+    {"colorize": colorize, "overlay": overlay, "errors": errors, "grid": grid, "video": video},
 )
-app.command("colorize", epilog=colorize.EXAMPLES)(colorize.colorize)
-app.command("overlay", epilog=overlay.EXAMPLES)(overlay.overlay)
-app.command("errors", epilog=errors.EXAMPLES)(errors.errors)
-app.command("grid", epilog=grid.EXAMPLES)(grid.grid)
-app.command("video", epilog=video.EXAMPLES)(video.video)

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from bddseg.cli.options import (
     INPUT,
     OUTPUT,
@@ -14,45 +12,31 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    option,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Resume, report
 from bddseg.progress import NUM_CORES
 
-EXAMPLES = """
-Examples:
-
-bddseg vis colorize -i out/masks -o colormaps
-
-bddseg vis colorize -i out/drivable.json -o colormaps --rgb
-"""
-
 
 def colorize(
-    masks: Annotated[
-        Path,
-        typer.Option(
-            "--input",
-            "-i",
-            help="A folder of masks, or Scalabel JSON.",
-            show_default=False,
-            rich_help_panel=INPUT,
-        ),
-    ],
+    masks: Annotated[Path, option("--input -i", "A folder of masks, or Scalabel JSON.", INPUT)],
     out: Out,
     task: TaskName = None,
     limit: Limit = None,
     rgb: Annotated[
-        bool,
-        typer.Option(
-            "--rgb", help="Write three channels, without a palette.", rich_help_panel=OUTPUT
-        ),
+        bool, option("--rgb", "Write three channels, without a palette.", OUTPUT)
     ] = False,
     resume: Resume = False,
-    as_json: AsJson = False,
     threads: Threads = NUM_CORES,
+    as_json: AsJson = False,
 ) -> None:
-    """Write masks as colormaps: palette PNGs in the colors of the task."""
+    """Write masks as colormaps: palette PNGs in the colors of the task.
+
+    Examples:
+      bddseg vis colorize -i out/masks -o colormaps
+      bddseg vis colorize -i out/drivable.json -o colormaps --rgb
+    """
     from bddseg.vis.batch import DrawOptions
     from bddseg.vis.colorize import colorize_masks
 

@@ -16,18 +16,12 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    number,
+    option,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Resume, report
 from bddseg.progress import NUM_CORES
-
-EXAMPLES = """
-Examples:
-
-bddseg vis errors -i frames -g gt -r out/masks -o errors
-
-bddseg vis errors -i frames -g gt -r masks -o worst --worst 9 --per-image iou.csv
-"""
 
 
 def errors(
@@ -37,30 +31,24 @@ def errors(
     out: Out,
     task: TaskName = None,
     worst: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Only the N frames with the lowest mean IoU in --per-image.",
-            rich_help_panel=INPUT,
-        ),
+        int | None, number("--worst", "Only the N frames with the lowest mean IoU.", INPUT)
     ] = None,
     per_image: Annotated[
         Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Table that `bddseg eval --per-image` wrote.",
-            rich_help_panel=INPUT,
-        ),
+        option("--per-image", "What `bddseg eval --per-image` wrote.", INPUT, metavar="CSV"),
     ] = None,
     limit: Limit = None,
     resume: Resume = False,
-    as_json: AsJson = False,
     threads: Threads = NUM_CORES,
+    as_json: AsJson = False,
 ) -> None:
     """Draw true positives, false negatives, false positives and wrong classes on each frame.
 
     The frame's IoU is written in the corner. With --worst, files are numbered from the worst.
+
+    Examples:
+      bddseg vis errors -i frames -g gt -r out/masks -o errors
+      bddseg vis errors -i frames -g gt -r out -o worst --worst 9 --per-image f.csv
     """
     if (worst is None) != (per_image is None):
         raise typer.BadParameter("Use --worst and --per-image together.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bddseg.cli.console import show, show_error, show_json, show_note
-from bddseg.cli.options import OUTPUT
+from bddseg.cli.options import OUTPUT, number, option
 from bddseg.progress import pluralize
 
 if TYPE_CHECKING:
@@ -15,26 +15,13 @@ if TYPE_CHECKING:
 # Number of failures shown in full; the rest is counted.
 _MAX_SHOWN = 5
 
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Keep images that are newer than their inputs.", rich_help_panel=OUTPUT
-    ),
-]
+Resume = Annotated[bool, option("--resume", "Keep images newer than their inputs.", OUTPUT)]
 Alpha = Annotated[
     float,
-    typer.Option(
-        min=0.0, max=1.0, metavar="X", help="Opacity of the colors.", rich_help_panel=OUTPUT
-    ),
+    number("--alpha", "Opacity of the colors, 0 to 1.", OUTPUT, metavar="X", min=0, max=1),
 ]
-Contour = Annotated[
-    bool,
-    typer.Option("--contour", help="Draw the contours of regions.", rich_help_panel=OUTPUT),
-]
-Legend = Annotated[
-    bool,
-    typer.Option("--legend", help="Draw a legend of the classes.", rich_help_panel=OUTPUT),
-]
+Contour = Annotated[bool, option("--contour", "Draw the contours of regions.", OUTPUT)]
+Legend = Annotated[bool, option("--legend", "Draw a legend of the classes.", OUTPUT)]
 
 
 def report(result: "DrawResult", noun: str, out: Path, *, as_json: bool) -> None:

@@ -1,9 +1,6 @@
 """`bddseg vis overlay`: masks blended onto their frames."""
 
-from enum import StrEnum
-from typing import Annotated
-
-import typer
+from typing import Annotated, Literal
 
 from bddseg.cli.options import (
     OUTPUT,
@@ -15,25 +12,11 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    option,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Alpha, Contour, Legend, Resume, report
 from bddseg.progress import NUM_CORES
-
-EXAMPLES = """
-Examples:
-
-bddseg vis overlay -i frames -r out/masks -o overlays
-
-bddseg vis overlay -i frames -r out/drivable.json -o overlays --legend -n 100
-"""
-
-
-class ImageFormat(StrEnum):
-    """Values of --format."""
-
-    JPG = "jpg"
-    PNG = "png"
 
 
 def overlay(
@@ -46,16 +29,19 @@ def overlay(
     contour: Contour = False,
     legend: Legend = False,
     image_format: Annotated[
-        ImageFormat,
-        typer.Option("--format", help="File format of the overlays.", rich_help_panel=OUTPUT),
-    ] = ImageFormat.JPG,
+        Literal["jpg", "png"], option("--format", "File format of the overlays.", OUTPUT)
+    ] = "jpg",
     resume: Resume = False,
-    as_json: AsJson = False,
     threads: Threads = NUM_CORES,
+    as_json: AsJson = False,
 ) -> None:
     """Blend masks or colormaps onto their frames. The background does not change.
 
     Frames and masks are paired by path or, failing that, by file name.
+
+    Examples:
+      bddseg vis overlay -i frames -r out/masks -o overlays
+      bddseg vis overlay -i frames -r out/drivable.json -o overlays --legend
     """
     from bddseg.vis.batch import DrawOptions
     from bddseg.vis.overlay import OverlayStyle, overlay_frames
@@ -66,7 +52,7 @@ def overlay(
         out,
         choose_task(task, results),
         style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
-        image_format="png" if image_format is ImageFormat.PNG else "jpg",
+        image_format=image_format,
         options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
     )
     report(result, "overlay", out, as_json=as_json)

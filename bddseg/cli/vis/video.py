@@ -4,8 +4,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from bddseg.cli.options import (
     INPUT,
     OUTPUT,
@@ -15,43 +13,22 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    number,
+    option,
+    out_file,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.vis.options import Alpha, Contour, Legend, report
 from bddseg.progress import NUM_CORES
 
-EXAMPLES = """
-Examples:
-
-bddseg vis video -i drive.mp4 -r out/masks -o overlay.mp4
-
-bddseg vis video -i frames -r out/masks -o overlay.mp4 --side-by-side --fps 10
-"""
-
 
 def video(
     source: Annotated[
         str,
-        typer.Option(
-            "--input",
-            "-i",
-            help="A video; or frames: a folder, a glob pattern or a list file.",
-            show_default=False,
-            rich_help_panel=INPUT,
-        ),
+        option("--input -i", "A video, or a folder, a glob pattern or a list of frames.", INPUT),
     ],
     results: Results,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="MP4 file to write.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ],
+    out: Annotated[Path, out_file("MP4 file to write.")],
     task: TaskName = None,
     limit: Limit = None,
     alpha: Alpha = 0.5,
@@ -59,28 +36,22 @@ def video(
     legend: Legend = False,
     side_by_side: Annotated[
         bool,
-        typer.Option(
-            "--side-by-side",
-            help="Show the frame on the left and the overlay on the right.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("--side-by-side", "Frame on the left, overlay on the right.", OUTPUT),
     ] = False,
     fps: Annotated[
         float | None,
-        typer.Option(
-            min=0.01,
-            metavar="N",
-            help="Frames per second; by default those of the video, else 30.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        number("--fps", "Frames per second, else the source's or 30.", OUTPUT, min=0.01),
     ] = None,
-    as_json: AsJson = False,
     threads: Threads = NUM_CORES,
+    as_json: AsJson = False,
 ) -> None:
     """Write the overlays of a video, or of a folder of frames, as an MP4.
 
     Frames without a mask are not shown.
+
+    Examples:
+      bddseg vis video -i drive.mp4 -r out/masks -o overlay.mp4
+      bddseg vis video -i frames -r out/masks -o out.mp4 --side-by-side
     """
     from bddseg.vis.batch import DrawOptions
     from bddseg.vis.overlay import OverlayStyle

@@ -23,13 +23,15 @@ def download_files(
     everything: Annotated[bool, typer.Option("--all", help="The files of all models.")] = False,
     kind: Annotated[
         AssetKind,
-        typer.Option(metavar="KIND", help="Which files: weights, scores, preds or visuals."),
+        typer.Option(
+            metavar="KIND", help="weights (default), scores, preds or visuals.", show_default=False
+        ),
     ] = AssetKind.WEIGHTS,
     mirror: Annotated[
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="Try this mirror first; repeat for several. Those in BDDSEG_MIRRORS follow.",
+            help="Try it before BDDSEG_MIRRORS; repeatable.",
         ),
     ] = None,
     local: Annotated[
@@ -41,28 +43,23 @@ def download_files(
     force: Annotated[bool, typer.Option("--force", help="Download cached files again.")] = False,
     allow_unverified: Annotated[
         bool,
-        typer.Option("--allow-unverified", help="Accept files without a published checksum."),
+        typer.Option("--allow-unverified", help="Accept files without a checksum."),
     ] = False,
     timeout_s: Annotated[
         float,
-        typer.Option(
-            "--timeout", min=0.1, metavar="SECONDS", help="Time without data before a retry."
-        ),
+        typer.Option("--timeout", min=0.1, metavar="N", help="Seconds until a retry."),
     ] = 30.0,
     retries: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Retries in a row that bring no new data."),
+        typer.Option(min=0, metavar="N", help="Retries without new data."),
     ] = 5,
     threads: Threads = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Download published files into the cache, and check them.
-
-    The same command continues a download that was interrupted.
+    """Download published files and check them. Interrupted downloads are continued.
 
     Examples:
       bddseg zoo download twinlitenet
-
       bddseg zoo download --all --kind scores --allow-unverified
     """
     assets = _list_assets(models or [], everything, kind)

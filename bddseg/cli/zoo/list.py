@@ -86,7 +86,6 @@ def list_models(
 
     Examples:
       bddseg zoo list --sort val
-
       bddseg zoo list --arch pspnet --json
     """
     entries = [

@@ -12,7 +12,6 @@ def show_path(model: ModelName, as_json: AsJson = False) -> None:
 
     Examples:
       bddseg zoo path pspnet_r50-d8_512x1024_40k
-
       bddseg zoo path MODEL.toml --json
     """
     path = get_weights_path(find_entry(model))

@@ -21,7 +21,6 @@ def remove_files(
 
     Examples:
       bddseg zoo remove pspnet_r50-d8_512x1024_40k
-
       bddseg zoo remove --all --yes
     """
     if bool(models) == everything:

@@ -27,7 +27,6 @@ def show_model(
 
     Examples:
       bddseg zoo show pspnet_r50-d8_512x1024_40k
-
       bddseg zoo show pspnet_r50-d8_512x1024_40k --toml > mine.toml
     """
     entry = find_entry(model)

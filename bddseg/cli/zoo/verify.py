@@ -17,7 +17,6 @@ def verify_files(models: ModelNames = None, as_json: AsJson = False) -> None:
 
     Examples:
       bddseg zoo verify
-
       bddseg zoo verify pspnet_r50-d8_512x1024_40k --json
     """
     entries = [find_entry(model) for model in models] if models else None

@@ -47,7 +47,6 @@ def render(
 
     Examples:
       bddseg scenes render -n 100 -o scenes
-
       bddseg scenes render -n 100 --seed 100 --size 360x640 -o scenes
     """
     from bddseg_scenes.dataset import render_scenes
@@ -95,7 +94,6 @@ def train(
 
     Examples:
       bddseg scenes train -o weights.safetensors
-
       bddseg scenes train -o weights.safetensors --steps 100 --batch-size 4
     """
     from bddseg_scenes.train import score_scenes, train_demo
