@@ -13,6 +13,8 @@ from bddseg.progress import NUM_CORES
 if TYPE_CHECKING:
     from bddseg.demo.run import DemoResult
 
+_FILES = ("images", "ground_truth", "run", "masks", "colormaps", "overlays", "grid")
+
 
 def demo(
     out: Out = Path("demo-output"),
@@ -34,7 +36,13 @@ def demo(
         result = run_demo(out, num_threads=NUM_CORES, track=track, progress=progress)
     commands = _list_commands(result)
     if as_json:
-        show_json(_to_json(result, commands))
+        content = {
+            "note": "Synthetic scenes",
+            "files": {name: str(getattr(result, name)) for name in _FILES},
+            "evaluation": result.evaluation.to_dict(),
+            "commands": commands,
+        }
+        show_json(content)
         return
     show(describe_score(result.evaluation))
     show(
@@ -47,30 +55,11 @@ def _list_commands(result: "DemoResult") -> list[str]:
     """Return the commands that do the same."""
     from bddseg.demo.run import MODEL
 
-    images, truth, run, masks, colormaps, overlays = (
-        shlex.quote(str(path))
-        for path in (
-            result.images,
-            result.ground_truth,
-            result.run,
-            result.masks,
-            result.colormaps,
-            result.overlays,
-        )
+    paths = {name: shlex.quote(str(getattr(result, name))) for name in _FILES}
+    commands = (
+        f"bddseg infer {MODEL} {{images}} -o {{run}}",
+        "bddseg eval -g {ground_truth} -r {run}",
+        "bddseg vis colorize -i {masks} -o {colormaps}",
+        "bddseg vis overlay -i {images} -r {masks} -o {overlays}",
     )
-    return [
-        f"bddseg infer {MODEL} {images} -o {run}",
-        f"bddseg eval -g {truth} -r {run}",
-        f"bddseg vis colorize -i {masks} -o {colormaps}",
-        f"bddseg vis overlay -i {images} -r {masks} -o {overlays}",
-    ]
-
-
-def _to_json(result: "DemoResult", commands: list[str]) -> dict[str, object]:
-    names = ("images", "ground_truth", "run", "masks", "colormaps", "overlays", "grid")
-    return {
-        "note": "Synthetic scenes",
-        "files": {name: str(getattr(result, name)) for name in names},
-        "evaluation": result.evaluation.to_dict(),
-        "commands": commands,
-    }
+    return [command.format(**paths) for command in commands]

@@ -1,5 +1,6 @@
 """`bddseg package`: the zip file for the challenge server."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -64,16 +65,13 @@ def package(
     for each in outcome.violations:
         show_note(f"{each.file or results}: {each.problem}.")
     if as_json:
-        show_json(
-            {
-                "out": None if outcome.violations else str(out),
-                "masks": outcome.num_masks,
-                "size_bytes": outcome.size_bytes,
-                "violations": [
-                    {"file": each.file, "problem": each.problem} for each in outcome.violations
-                ],
-            }
-        )
+        content = {
+            "out": None if outcome.violations else str(out),
+            "masks": outcome.num_masks,
+            "size_bytes": outcome.size_bytes,
+            "violations": [asdict(each) for each in outcome.violations],
+        }
+        show_json(content)
     elif not outcome.violations:
         size = format_size(outcome.size_bytes)
         show(f"{pluralize(outcome.num_masks, 'mask')} in {out} ({size}).")

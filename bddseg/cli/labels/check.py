@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +53,8 @@ def check_labels(
     detection = detect_encoding(inspections)
     deviating = [each for each in inspections if _is_deviating(each, detection)]
     if as_json:
-        show_json(_to_json(inspections, detection))
+        files = [asdict(each) | {"path": str(each.path)} for each in inspections]
+        show_json({**asdict(detection), "confidence": detection.confidence, "files": files})
     else:
         _show_summary(folder, inspections, detection)
         _show_deviating(deviating)
@@ -101,23 +103,3 @@ def _describe_next_step(folder: Path, task: str, detection: Detection) -> str:
     if detection.encoding is Encoding.AMBIGUOUS:
         return f"No file is conclusive. If you know the encoding: {convert} --from legacy"
     return f"Fix or remove the files listed. If they are not labels of {task}, use -t."
-
-
-def _to_json(inspections: Sequence[Inspection], detection: Detection) -> dict[str, object]:
-    return {
-        "encoding": detection.encoding.value,
-        "confidence": detection.confidence,
-        "matching": detection.matching,
-        "conclusive": detection.conclusive,
-        "files": [
-            {
-                "path": str(each.path),
-                "encoding": each.encoding.value,
-                "mode": each.mode,
-                "size_hw": each.size_hw,
-                "ids": each.ids,
-                "problem": each.problem,
-            }
-            for each in inspections
-        ],
-    }
