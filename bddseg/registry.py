@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, Generic, TypeVar, cast
@@ -12,23 +11,6 @@ from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 T = TypeVar("T")
 
 _OWN_PACKAGE = "bddseg"
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A name that a package registers.
-
-    Attributes:
-        name: Name of the object.
-        package: Name of the package.
-        version: Version of the package.
-        problem: Why it cannot be used, as far as is known without importing it; empty if it can.
-    """
-
-    name: str
-    package: str
-    version: str
-    problem: str
 
 
 class Registry(Generic[T]):
@@ -60,42 +42,30 @@ class Registry(Generic[T]):
         self._loaded: dict[str, T] = {}
 
     @cached_property
-    def _points(self) -> dict[str, list[EntryPoint]]:
-        """Entry points by name: the built-in one alone, or those of all plugins."""
-        by_name: dict[str, list[EntryPoint]] = {}
-        for point in self._all:
-            by_name.setdefault(point.name, []).append(point)
-        usable: dict[str, list[EntryPoint]] = {}
-        for name, points in by_name.items():
-            built_in = [point for point in points if _get_package(point) == _OWN_PACKAGE]
-            if built_in or name in self._reserved():
-                self._warn_of_clashes(name, points)
-            if name not in self._reserved():
-                usable[name] = built_in or points
-        return usable
+    def _all(self) -> list[EntryPoint]:
+        return list(entry_points(group=self.group))
 
-    def _warn_of_clashes(self, name: str, points: list[EntryPoint]) -> None:
-        for package in map(_get_package, points):
-            if package != _OWN_PACKAGE:
-                text = f"Package {package} is ignored: {self._describe_clash(name)}."
+    @cached_property
+    def _usable(self) -> dict[str, EntryPoint]:
+        """The entry point of each name: the built-in one, or that of a plugin."""
+        usable: dict[str, EntryPoint] = {}
+        # Built-in ones come first.
+        for point in sorted(self._all, key=lambda point: get_package(point) != _OWN_PACKAGE):
+            usable.setdefault(point.name, point)
+        for point in self.list_plugins():
+            if self._is_built_in(point.name):
+                text = f"Package {get_package(point)} is ignored: {self.find_problem(point)}."
                 warnings.warn(text, BddsegWarning, stacklevel=4)
+        return {name: point for name, point in usable.items() if name not in self._reserved()}
 
     def list_names(self) -> list[str]:
         """Return the registered names: built-in ones first, then plugins', each sorted."""
-        return sorted(self._points, key=lambda name: (self.get_package(name) != _OWN_PACKAGE, name))
+        return sorted(self._usable, key=lambda name: (not self._is_built_in(name), name))
 
-    def list_registrations(self) -> list[Registration]:
-        """Return what plugins register, usable or not."""
-        points = [point for point in self._all if _get_package(point) != _OWN_PACKAGE]
-        return [
-            Registration(
-                point.name,
-                _get_package(point),
-                point.dist.version if point.dist else "",
-                self._find_problem(point),
-            )
-            for point in sorted(points, key=lambda point: (_get_package(point), point.name))
-        ]
+    def list_plugins(self) -> list[EntryPoint]:
+        """Return what plugins register, usable or not, sorted by package and name."""
+        plugins = [point for point in self._all if get_package(point) != _OWN_PACKAGE]
+        return sorted(plugins, key=lambda point: (get_package(point), point.name))
 
     def load(self, name: str) -> T:
         """Return the object of that name, importing its module.
@@ -106,13 +76,13 @@ class Registry(Generic[T]):
         """
         if name in self._loaded:
             return self._loaded[name]
-        if name not in self._points:
+        if name not in self._usable:
             raise unknown_name(
-                self.kind, name, self._points, f"Is the plugin that adds the {self.kind} installed?"
+                self.kind, name, self._usable, f"Is the plugin that adds the {self.kind} installed?"
             )
-        point = self._points[name][0]
-        package = _get_package(point)
-        problem = "" if package == _OWN_PACKAGE else self._find_problem(point)
+        point = self._usable[name]
+        package = get_package(point)
+        problem = "" if package == _OWN_PACKAGE else self.find_problem(point)
         cause: Exception | None = None
         if not problem:
             try:
@@ -131,22 +101,20 @@ class Registry(Generic[T]):
 
     def get_package(self, name: str) -> str:
         """Return the name of the package that registers a name."""
-        return _get_package(self._points[name][0])
+        return get_package(self._usable[name])
 
-    @cached_property
-    def _all(self) -> list[EntryPoint]:
-        return list(entry_points(group=self.group))
-
-    def _find_problem(self, point: EntryPoint) -> str:
-        same = [_get_package(other) for other in self._all if other.name == point.name]
-        if _OWN_PACKAGE in same or point.name in self._reserved():
-            return self._describe_clash(point.name)
+    def find_problem(self, plugin: EntryPoint) -> str:
+        """Return why a plugin's object cannot be used, without importing it; empty if it can."""
+        if self._is_built_in(plugin.name):
+            return f"the {self.kind} '{plugin.name}' is built in and cannot be replaced"
+        same = [get_package(point) for point in self._all if point.name == plugin.name]
         if len(same) > 1:
             return f"several packages register it: {', '.join(sorted(same))}"
-        return _find_version_problem(point)
+        return _find_version_problem(plugin)
 
-    def _describe_clash(self, name: str) -> str:
-        return f"the {self.kind} '{name}' is built in and cannot be replaced"
+    def _is_built_in(self, name: str) -> bool:
+        own = (point for point in self._all if get_package(point) == _OWN_PACKAGE)
+        return name in self._reserved() or any(point.name == name for point in own)
 
 
 def require_class(*members: str) -> Callable[[Any], None]:
@@ -162,7 +130,8 @@ def require_class(*members: str) -> Callable[[Any], None]:
     return check
 
 
-def _get_package(point: EntryPoint) -> str:
+def get_package(point: EntryPoint) -> str:
+    """Return the name of the package that registers an entry point."""
     return point.dist.name if point.dist else "unknown"
 
 

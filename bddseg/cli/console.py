@@ -6,7 +6,6 @@ import math
 import shutil
 import sys
 import warnings
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
@@ -17,24 +16,18 @@ from bddseg.errors import BddsegError, BddsegWarning
 _PLAIN_WIDTH = 160
 
 
-@dataclass(slots=True)
-class _Verbosity:
-    """What --quiet and --verbose of the running command ask for."""
-
-    quiet: bool = False
-
-
-_verbosity = _Verbosity()
+_quiet = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Set whether notes, warnings and progress are hidden."""
-    _verbosity.quiet = quiet
+    """Set whether notes, warnings and progress are hidden, as --quiet of a command asks for."""
+    global _quiet
+    _quiet = quiet
 
 
 def is_quiet() -> bool:
     """Return whether notes, warnings and progress are hidden."""
-    return _verbosity.quiet
+    return _quiet
 
 
 def set_verbose(verbose: bool) -> None:
@@ -60,7 +53,7 @@ def show_json(content: Any) -> None:
 
 def show_note(text: str) -> None:
     """Print a message to stderr; nothing with --quiet."""
-    if not is_quiet():
+    if not _quiet:
         print_plain(text)
 
 
@@ -80,7 +73,7 @@ def show_warning(
     line: str | None = None,
 ) -> None:
     """Print a warning to stderr, in place of `warnings.showwarning`; nothing with --quiet."""
-    if is_quiet():
+    if _quiet:
         return
     if issubclass(category, BddsegWarning):
         print_plain(f"Warning: {message}", style="yellow")

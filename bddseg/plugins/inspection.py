@@ -1,13 +1,13 @@
 """The installed plugins: what each adds, and whether it can be loaded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from bddseg.errors import BddsegError
-from bddseg.registry import Registration, Registry
+from bddseg.registry import Registry, get_package
 from bddseg.zoo.catalog import CATALOGS, read_catalog
 
 # "module:attribute" of each registry; commands have theirs in the command line.
@@ -23,15 +23,12 @@ REGISTRIES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addition:
+class Addition(NamedTuple):
     """One object that a package adds.
 
     Attributes:
-        package: Name of the package.
-        version: Version of the package.
-        kind: Kind of object, such as "architecture".
-        name: Name of the object.
+        package, version: Name and version of the package.
+        kind, name: Kind of object, such as "architecture", and its name.
         entries: Names of the models, of a catalog.
         problem: Why it cannot be loaded; empty if it can.
     """
@@ -54,31 +51,20 @@ def load_registries() -> list[Registry[Any]]:
 
 def list_additions(registries: Sequence[Registry[Any]]) -> list[Addition]:
     """Return what all installed plugins add; everything is imported, to see whether it loads."""
-    return sorted(
-        (
-            _inspect(registry, registration)
-            for registry in registries
-            for registration in registry.list_registrations()
-        ),
-        key=lambda each: (each.package, each.kind, each.name),
-    )
+    additions = [
+        _inspect(registry, plugin) for registry in registries for plugin in registry.list_plugins()
+    ]
+    return sorted(additions, key=lambda each: (each.package, each.kind, each.name))
 
 
-def _inspect(registry: Registry[Any], registration: Registration) -> Addition:
+def _inspect(registry: Registry[Any], plugin: EntryPoint) -> Addition:
     entries: tuple[str, ...] = ()
-    problem = registration.problem
-    if not problem:
-        try:
-            loaded = registry.load(registration.name)
-            if registry is CATALOGS:
-                entries = tuple(entry.name for entry in read_catalog(Path(loaded)))
-        except BddsegError as error:
-            problem = error.message
-    return Addition(
-        package=registration.package,
-        version=registration.version,
-        kind=registry.kind,
-        name=registration.name,
-        entries=entries,
-        problem=problem,
-    )
+    problem = registry.find_problem(plugin)
+    try:
+        loaded = None if problem else registry.load(plugin.name)
+        if loaded and registry is CATALOGS:
+            entries = tuple(entry.name for entry in read_catalog(Path(loaded)))
+    except BddsegError as error:
+        problem = error.message
+    version = plugin.dist.version if plugin.dist else ""
+    return Addition(get_package(plugin), version, registry.kind, plugin.name, entries, problem)

@@ -25,78 +25,63 @@ class Asset:
     """One published file.
 
     Attributes:
-        model: Name of the entry.
+        entry: The model's entry.
         kind: Kind of file.
         path: Path below the cache folder and below a mirror, such as "drivable/models/x.pth".
         urls: URLs in the entry, the preferred one first.
-        md5: MD5 in the entry, 32 hex digits.
-        sha256: SHA-256 in the entry, 64 hex digits.
-        md5_url: URL of the published MD5.
         in_catalog: Whether the entry is from a catalog; mirrors do not have other files.
     """
 
-    model: str
+    entry: Entry
     kind: AssetKind
     path: PurePosixPath
     urls: Sequence[str]
-    md5: str | None = None
-    sha256: str | None = None
-    md5_url: str | None = None
-    in_catalog: bool = True
+    in_catalog: bool
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 or else MD5 in the entry, in hex digits."""
+        weights = self.entry.weights
+        return (weights.sha256 or weights.md5) if self.kind is AssetKind.WEIGHTS else None
+
+    @property
+    def md5_url(self) -> str | None:
+        """URL of the published MD5 in the entry."""
+        return self.entry.weights.md5_url if self.kind is AssetKind.WEIGHTS else None
 
 
-def list_assets(entry: Entry, kind: AssetKind = AssetKind.WEIGHTS) -> list[Asset]:
+def list_assets(entry: Entry, kind: AssetKind) -> list[Asset]:
     """Return the published files of one kind; none if the entry has no URL for it."""
-    if kind is AssetKind.WEIGHTS:
-        return [get_weights_asset(entry)] if entry.weights.urls else []
     links = entry.links
     urls_by_folder = {
-        AssetKind.SCORES: {"scores-val": links.scores_val, "scores-test": links.scores_test},
-        AssetKind.PREDS: {"preds": links.preds},
-        AssetKind.VISUALS: {"visuals": links.visuals},
-    }
+        AssetKind.WEIGHTS: {"models": entry.weights.urls},
+        AssetKind.SCORES: {"scores-val": [links.scores_val], "scores-test": [links.scores_test]},
+        AssetKind.PREDS: {"preds": [links.preds]},
+        AssetKind.VISUALS: {"visuals": [links.visuals]},
+    }[kind]
     return [
-        Asset(
-            model=entry.name,
-            kind=kind,
-            path=_make_path(entry, folder, PurePosixPath(urlsplit(url).path).suffix),
-            urls=(url,),
-            in_catalog=_is_in_catalog(entry),
-        )
-        for folder, url in urls_by_folder[kind].items()
-        if url
+        _make_asset(entry, kind, folder, urls)
+        for folder, urls in urls_by_folder.items()
+        if any(urls)
     ]
 
 
 def get_weights_asset(entry: Entry) -> Asset:
     """Return the published checkpoint of an entry."""
-    weights = entry.weights
-    is_safetensors = any(urlsplit(url).path.endswith(".safetensors") for url in weights.urls)
-    return Asset(
-        model=entry.name,
-        kind=AssetKind.WEIGHTS,
-        path=_make_path(entry, "models", ".safetensors" if is_safetensors else ".pth"),
-        urls=weights.urls,
-        md5=weights.md5,
-        sha256=weights.sha256,
-        md5_url=weights.md5_url,
-        in_catalog=_is_in_catalog(entry),
-    )
+    return _make_asset(entry, AssetKind.WEIGHTS, "models", entry.weights.urls)
 
 
-def _make_path(entry: Entry, folder: str, suffix: str) -> PurePosixPath:
-    """Return the path that the file has on the zoo's host: TASK/FOLDER/NAME.SUFFIX.
-
-    The path of a user's own entry contains a digest of its URLs and checksums: such an entry often
-    starts as a copy of a published one, with the same name, and the two files must not be mixed up.
-    """
-    if _is_in_catalog(entry):
-        return PurePosixPath(entry.task, folder, entry.name + suffix)
-    weights = entry.weights
-    identity = "\n".join([*weights.urls, weights.md5 or "", weights.sha256 or ""])
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
-    return PurePosixPath("own", folder, f"{entry.name}-{digest}{suffix}")
-
-
-def _is_in_catalog(entry: Entry) -> bool:
-    return entry in list_entries()
+def _make_asset(entry: Entry, kind: AssetKind, folder: str, urls: Sequence[str]) -> Asset:
+    suffixes = [PurePosixPath(urlsplit(url).path).suffix for url in urls]
+    if kind is AssetKind.WEIGHTS:
+        suffixes = [".safetensors" if ".safetensors" in suffixes else ".pth"]
+    in_catalog = entry in list_entries()
+    # The path on the zoo's host. That of a user's own entry contains a digest: such an entry often
+    # starts as a copy of a published one, with its name, and the two files must not be mixed up.
+    path = PurePosixPath(entry.task, folder, entry.name + suffixes[0])
+    if not in_catalog:
+        weights = entry.weights
+        identity = "\n".join([*weights.urls, weights.md5 or "", weights.sha256 or ""])
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        path = PurePosixPath("own", folder, f"{entry.name}-{digest}{suffixes[0]}")
+    return Asset(entry=entry, kind=kind, path=path, urls=urls, in_catalog=in_catalog)

@@ -6,7 +6,7 @@ The receipt, `NAME.pth.receipt.json`, says where a file came from and what its c
 """
 
 import os
-import shutil
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -16,13 +16,15 @@ from platformdirs import user_cache_path
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
-from bddseg.io.walk import list_files
 from bddseg.specs import Entry
 from bddseg.zoo.assets import Asset, AssetKind, get_weights_asset, list_assets
+from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import hash_file
 
 _RECEIPT = ".receipt.json"
 _PART = ".part"
+# A file of a user's own entry, such as own/models/mine-0123456789.pth.
+_OWN_NAME = re.compile(r"/own/[a-z-]+/[^/]+-[0-9a-f]{10}(\.[^/.]*)?$")
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ def get_cached_path(asset: Asset) -> Path:
     folder = get_cache_folder()
     if ".." in asset.path.parts or asset.path.is_absolute():
         raise BddsegError(
-            f"The file {asset.path} of {asset.model} would be outside the cache folder {folder}.",
+            f"The file {asset.path} of {asset.entry.name} would be outside the cache, {folder}.",
             "Correct the name and the task in the model's entry.",
         )
     return folder / asset.path
@@ -86,28 +88,36 @@ def get_weights_path(entry: Entry) -> Path:
     return get_cached_path(get_weights_asset(entry))
 
 
-def list_cached(entries: Iterable[Entry] | None = None) -> list[Path]:
-    """Return the cached files of these models, or of all."""
-    return [path for path in _list_paths(entries) if path.is_file()]
+def list_paths(entries: Iterable[Entry] | None = None) -> list[Path]:
+    """Return where the files of these models are cached, whether they are there or not.
 
-
-def list_parts(entries: Iterable[Entry] | None = None) -> list[Path]:
-    """Return the files of unfinished downloads of these models, or of all."""
-    parts = (get_part_paths(path)[0] for path in _list_paths(entries))
-    return [part for part in parts if part.is_file()]
-
-
-def _list_paths(entries: Iterable[Entry] | None) -> list[Path]:
-    """Return the paths of all files of these models, or of all cached and unfinished files."""
+    Without models: where this program has cached files, complete or unfinished. Other files in the
+    folder, and what links lead to, do not count.
+    """
     if entries is not None:
-        assets = [
-            asset for entry in entries for kind in AssetKind for asset in list_assets(entry, kind)
+        return [
+            get_cached_path(asset)
+            for entry in entries
+            for kind in AssetKind
+            for asset in list_assets(entry, kind)
         ]
-        return [get_cached_path(asset) for asset in assets]
-    folder = get_cache_folder()
-    complete = list_files(folder, _is_asset) if folder.is_dir() else []
-    unfinished = (part.with_name(part.name[1 : -len(_PART)]) for part in folder.rglob(f".*{_PART}"))
-    return sorted({*complete, *unfinished})
+    known = set(list_paths(list_entries()))
+    found = {
+        Path(parent, _get_complete_name(name))
+        for parent, _, names in os.walk(get_cache_folder())
+        for name in names
+    }
+    return sorted(path for path in found if path in known or _has_own_name(path))
+
+
+def _get_complete_name(name: str) -> str:
+    """Return the name of the complete file, of the name of its receipt or of its part."""
+    is_part = name.startswith(".") and name.endswith(_PART)
+    return name[1 : -len(_PART)] if is_part else name.removesuffix(_RECEIPT)
+
+
+def _has_own_name(path: Path) -> bool:
+    return read_receipt(path) is not None or _OWN_NAME.search(path.as_posix()) is not None
 
 
 def verify_file(path: Path) -> tuple[FileState, str]:
@@ -157,12 +167,11 @@ def store_file(path: Path, part: Path, receipt: Receipt) -> None:
     write_atomically(_get_receipt_path(path), content)
 
 
-def remove_files(entries: Iterable[Entry] | None = None) -> None:
-    """Remove the cached and unfinished files of these models or of all, with their receipts."""
-    for path in _list_paths(entries):
-        md5_path = path.with_suffix(".md5")
-        for each in (path, _get_receipt_path(path), md5_path, *get_part_paths(path)):
-            each.unlink(missing_ok=True)
+def remove_file(path: Path) -> None:
+    """Remove what there is of a cached file: itself, its receipt and its unfinished download."""
+    md5_path = path.with_suffix(".md5")
+    for each in (path, _get_receipt_path(path), md5_path, *get_part_paths(path)):
+        each.unlink(missing_ok=True)
 
 
 def get_part_paths(path: Path) -> tuple[Path, Path]:
@@ -171,23 +180,5 @@ def get_part_paths(path: Path) -> tuple[Path, Path]:
     return part, part.with_name(f"{part.name}.json")
 
 
-def check_space(folder: Path, needed_bytes: int) -> None:
-    """Check that a disk has enough free space.
-
-    Raises:
-        BddsegError: there is less free space than `needed_bytes`.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed_bytes > free:
-        raise BddsegError(
-            f"{folder} has {free / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are needed.",
-            "Free some space (`bddseg zoo remove`), or set BDDSEG_HOME to a larger disk.",
-        )
-
-
 def _get_receipt_path(path: Path) -> Path:
     return path.with_name(path.name + _RECEIPT)
-
-
-def _is_asset(path: Path) -> bool:
-    return not path.name.endswith((_RECEIPT, ".md5"))

@@ -2,7 +2,7 @@
 
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 from bddseg.registry import Registry
-from bddseg.specs import Entry, Option
+from bddseg.specs import Entry
 
 
 def _check(candidate: Any) -> None:
@@ -32,7 +32,7 @@ def read_catalog(path: Path) -> list[Entry]:
     Raises:
         BddsegError: the file or one of its entries is invalid; the message names file and key.
     """
-    document = read_toml(path)
+    document = _read_toml(path)
     bases = document.pop("base", {})
     tables = document.pop("entry", [])
     if document:
@@ -41,14 +41,13 @@ def read_catalog(path: Path) -> list[Entry]:
             "[[entry]] tables.",
             "Correct that key.",
         )
-    return [_complete_entry(table, bases, path) for table in tables]
-
-
-def _complete_entry(table: Mapping[str, Any], bases: Mapping[str, Any], path: Path) -> Entry:
-    name = str(table.get("name", "an entry without a name"))
-    origin = f"{path}, entry {name}"
-    merged = _extend(table, bases, origin, ())
-    return parse_entry(_fill_name(merged, name), origin, path.parent)
+    entries = []
+    for table in tables:
+        name = str(table.get("name", "an entry without a name"))
+        origin = f"{path}, entry {name}"
+        merged = _extend(table, bases, origin, ())
+        entries.append(_parse_entry(_fill_name(merged, name), origin, path.parent))
+    return entries
 
 
 def _extend(
@@ -89,28 +88,24 @@ def list_entries() -> tuple[Entry, ...]:
     A catalog that does not load and an entry with a used name are ignored, with a warning.
     """
     entries: dict[str, Entry] = {}
-    for package, entry in _read_catalogs():
-        if entry.name in entries:
-            warnings.warn(
-                f"The entry '{entry.name}' of package {package} is ignored: another catalog has "
-                "an entry of that name.",
-                BddsegWarning,
-                stacklevel=2,
-            )
-        entries.setdefault(entry.name, entry)
+    for catalog in CATALOGS.list_names():
+        package = CATALOGS.get_package(catalog)
+        try:
+            found = read_catalog(Path(CATALOGS.load(catalog)))
+        except BddsegError as error:
+            _warn(f"The catalog of package {package} is ignored. {error}")
+            continue
+        for entry in found:
+            if entries.setdefault(entry.name, entry) is not entry:
+                _warn(
+                    f"The entry '{entry.name}' of package {package} is ignored: another catalog "
+                    "has an entry of that name."
+                )
     return tuple(entries.values())
 
 
-def _read_catalogs() -> Iterator[tuple[str, Entry]]:
-    for name in CATALOGS.list_names():
-        package = CATALOGS.get_package(name)
-        try:
-            entries = read_catalog(Path(CATALOGS.load(name)))
-        except BddsegError as error:
-            message = f"The catalog of package {package} is ignored. {error}"
-            warnings.warn(message, BddsegWarning, stacklevel=3)
-        else:
-            yield from ((package, entry) for entry in entries)
+def _warn(text: str) -> None:
+    warnings.warn(text, BddsegWarning, stacklevel=3)
 
 
 def list_models(task: str | None = None) -> list[Entry]:
@@ -147,17 +142,8 @@ def find_entry(model: str) -> Entry:
     raise unknown_name("model", model, names, "`bddseg zoo list` shows all models.")
 
 
-def parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
-    """Return the entry that a TOML table describes.
-
-    Args:
-        table: The parsed table.
-        origin: File and entry, for error messages.
-        folder: Folder of the file; `weights.file` and paths in options are relative to it.
-
-    Raises:
-        BddsegError: a key is unknown, missing or of the wrong type.
-    """
+def _parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
+    """Return the entry of a TOML table; `origin` is named in errors, paths are below `folder`."""
     try:
         entry = msgspec.convert(table, Entry)
     except msgspec.ValidationError as error:
@@ -166,24 +152,17 @@ def parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
             "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
             "complete entry.",
         ) from error
-    options = {key: _resolve_path(value, folder) for key, value in entry.options.items()}
+    options = {
+        key: str(folder / value) if isinstance(value, str) and value.startswith("./") else value
+        for key, value in entry.options.items()
+    }
     weights = entry.weights
     if weights.file is not None:
         weights = msgspec.structs.replace(weights, file=str(folder / weights.file))
     return msgspec.structs.replace(entry, options=options, weights=weights)
 
 
-def _resolve_path(value: Option, folder: Path) -> Option:
-    is_path = isinstance(value, str) and value.startswith("./")
-    return str(folder / str(value)) if is_path else value
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    Raises:
-        BddsegError: the file is missing, unreadable or not TOML.
-    """
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -198,7 +177,7 @@ def read_entry(path: Path) -> Entry:
     Raises:
         BddsegError: the file cannot be read, or one of its keys is invalid.
     """
-    return parse_entry(read_toml(path), str(path), path.parent)
+    return _parse_entry(_read_toml(path), str(path), path.parent)
 
 
 def format_entry(entry: Entry) -> str:

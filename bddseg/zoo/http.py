@@ -4,21 +4,24 @@ import email.utils
 import logging
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
 from bddseg.progress import Progress, ProgressGroup
-from bddseg.zoo.cache import check_space, get_part_paths
-from bddseg.zoo.mirrors import DownloadError
+from bddseg.zoo.addresses import DownloadError
+from bddseg.zoo.cache import get_part_paths
 from bddseg.zoo.resume import (
+    check_space,
     continues,
     get_size,
     get_total_bytes,
@@ -68,9 +71,7 @@ class HttpClient:
         retries: Number of failures in a row without new data that are retried.
     """
 
-    def __init__(
-        self, progress: ProgressGroup, *, timeout_s: float = 30.0, retries: int = 5
-    ) -> None:
+    def __init__(self, progress: ProgressGroup, timeout_s: float, retries: int) -> None:
         self._progress = progress
         self._timeout_s = (min(timeout_s, _CONNECT_TIMEOUT_S), timeout_s)
         self._retries = retries
@@ -90,11 +91,11 @@ class HttpClient:
         """
 
         def read() -> str:
-            with self._open(url, {}) as response:
+            with self._open(url) as response:
                 text = next(response.iter_content(_TEXT_LIMIT_BYTES), b"")
                 return text.decode("utf-8", errors="replace")
 
-        return self._retry(read, url, size=lambda: 0)
+        return self._retry(read, url)
 
     def check_exists(self, url: str) -> None:
         """Check that the server does not answer "not found".
@@ -105,13 +106,13 @@ class HttpClient:
 
         def ask() -> None:
             # Some servers answer HEAD with other errors although the file is there.
-            with self._open(url, {}, method="HEAD", accept=_ALL_BUT_MISSING):
+            with self._open(url, method="HEAD", accept=_ALL_BUT_MISSING):
                 return
 
-        self._retry(ask, url, size=lambda: 0)
+        self._retry(ask, url)
 
-    def download(self, url: str, path: Path) -> Path:
-        """Download the file that is to become `path`; return the unverified temporary file.
+    def download(self, url: str, path: Path) -> None:
+        """Download the file that is to become `path` to its temporary file, unverified.
 
         An unfinished download is continued if it is of the same version of the same URL.
 
@@ -123,9 +124,7 @@ class HttpClient:
         progress = self._progress.start(path.name, unit="byte")
         _log.info("Downloading %s", url)
         try:
-            self._retry(
-                lambda: self._receive(url, path, progress), url, size=lambda: get_size(part)
-            )
+            self._retry(partial(self._receive, url, path, progress), url, part)
         except OSError as error:
             failure = write_error(part, error)
             raise BddsegError(
@@ -133,45 +132,34 @@ class HttpClient:
                 failure.hint,
             ) from error
         info_path.unlink(missing_ok=True)
-        return part
 
     def _receive(self, url: str, path: Path, progress: Progress) -> None:
         """Request the file, or the rest of it, and append the body to the part."""
         part, info_path = get_part_paths(path)
         info = read_part_info(info_path, url)
-        offset = get_size(part) if info else 0
-        if info and info.total == offset > 0:
+        done = get_size(part) if info else 0
+        if info and info.total == done > 0:
             return
-        accept = (200, 206, 416) if offset else (200,)
-        with self._open(url, make_range_headers(info, offset), accept=accept) as response:
+        headers = make_range_headers(info, done)
+        with self._open(url, headers, accept=(200, 206, 416) if done else (200,)) as response:
             # 200 is the complete file: it has changed, or the server does not support ranges.
-            if info and response.status_code != 200 and not continues(response, offset, info):
+            if response.status_code == 200:
+                done = 0
+            elif info and not continues(response, done, info):
                 part.unlink()
                 raise _TransientError("the server does not continue the unfinished download", 0.0)
-            offset = offset if response.status_code == 206 else 0
-            total = get_total_bytes(response, offset)
-            if total is not None:
-                check_space(part.parent, total - offset)
-            if not offset:
+            total = get_total_bytes(response, done)
+            check_space(part.parent, (total or 0) - done)
+            if not done:
                 part.unlink(missing_ok=True)
                 write_part_info(info_path, url, response, total)
-            self._append(response, part, progress, offset, total)
-
-    def _append(
-        self,
-        response: requests.Response,
-        part: Path,
-        progress: Progress,
-        done: int,
-        total: int | None,
-    ) -> None:
-        with part.open("ab", buffering=0) as file:
-            progress.update(done=done, total=total)
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                self._check_stopped()
-                file.write(chunk)
-                done += len(chunk)
+            with part.open("ab", buffering=0) as file:
                 progress.update(done=done, total=total)
+                for chunk in response.iter_content(_CHUNK_BYTES):
+                    self._check_stopped()
+                    file.write(chunk)
+                    done += len(chunk)
+                    progress.update(done=done, total=total)
         if total is not None and done < total:
             raise _TransientError(f"the body ended after {done:,} of {total:,} bytes")
 
@@ -179,7 +167,7 @@ class HttpClient:
     def _open(
         self,
         url: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str] | None = None,
         *,
         method: str = "GET",
         accept: Collection[int] = (200,),
@@ -193,10 +181,10 @@ class HttpClient:
                 session.request(
                     method,
                     url,
-                    headers={"Accept-Encoding": "identity", **headers},
+                    headers={"Accept-Encoding": "identity", **(headers or {})},
                     stream=True,
                     timeout=self._timeout_s,
-                    allow_redirects=True,
+                    allow_redirects=True,  # HEAD does not follow them by default
                 ) as response,
             ):
                 self._reachable.add(host)
@@ -218,26 +206,27 @@ class HttpClient:
         except requests.RequestException as error:
             raise DownloadError(str(error)) from error
 
-    def _retry(self, attempt: Callable[[], T], url: str, *, size: Callable[[], int]) -> T:
-        """Call `attempt` until it succeeds, or has failed too often without `size` growing."""
-        failures, largest = 0, size()
+    def _retry(self, attempt: Callable[[], T], url: str, part: Path | None = None) -> T:
+        """Call `attempt` until it succeeds, or has failed too often without `part` growing."""
+        failures, largest = 0, get_size(part)
         while True:
             self._check_stopped()
             try:
                 return attempt()
             except _TransientError as error:
-                failures = 1 if size() > largest else failures + 1
-                largest = max(largest, size())
+                size = get_size(part)
+                failures = 1 if size > largest else failures + 1
+                largest = max(largest, size)
                 if failures > self._retries:
                     raise DownloadError(f"{error}, {failures} times in a row") from error
                 self._wait(error, failures, url)
 
     def _wait(self, error: _TransientError, failures: int, url: str) -> None:
-        first, longest = BACKOFF_S
-        # Random, so that many processes that lost a server together do not return together.
-        wait_s = min(longest, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
-        if error.wait_s is not None:
-            wait_s = error.wait_s
+        wait_s = error.wait_s
+        if wait_s is None:
+            first, longest = BACKOFF_S
+            # Random, so that many processes that lost a server together do not return together.
+            wait_s = min(longest, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
         if wait_s > _LONGEST_WAIT_S:
             raise DownloadError(f"{error}, and the server asks to wait for {wait_s:,.0f} s")
         if wait_s >= 1:
@@ -287,13 +276,13 @@ def _parse_retry_after(value: str | None) -> float | None:
 
 def _is_unreachable(error: BaseException) -> bool:
     """Return whether no connection was made at all, rather than made and lost."""
-    names = {type(each).__name__ for each in _iterate_causes(error)}
-    return bool(names & {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"})
+    kinds = (NewConnectionError, ConnectTimeoutError)
+    return any(isinstance(each, kinds) for each in _list_causes(error))
 
 
 def _find_cause(error: BaseException) -> str:
     """Return the operating system's message that an error of requests is based on."""
-    for each in _iterate_causes(error):
+    for each in _list_causes(error):
         if isinstance(each, TimeoutError):
             return "timed out"
         if isinstance(each, OSError) and each.strerror:
@@ -301,12 +290,11 @@ def _find_cause(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
-    pending: list[Any] = [error]
-    seen: set[int] = set()
-    while pending:
-        each = pending.pop(0)
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            pending += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
+def _list_causes(error: BaseException) -> list[BaseException]:
+    """Return an error of requests and those it is based on: requests and urllib3 wrap them."""
+    causes = [error]
+    # The list grows while it is walked.
+    for each in causes:
+        linked = [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
+        causes += [one for one in linked if isinstance(one, BaseException) and one not in causes]
+    return causes

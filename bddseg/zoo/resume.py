@@ -1,9 +1,16 @@
 """Partly downloaded files: what is known of them, and whether a server continues them."""
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import requests
+
+from bddseg.errors import BddsegError
+
+if TYPE_CHECKING:
+    # Not imported at run time: it opens a socket, also where a file is only copied.
+    import requests
 
 
 class PartInfo(msgspec.Struct, frozen=True):
@@ -29,7 +36,7 @@ def read_part_info(path: Path, url: str) -> PartInfo | None:
     return info if info.url == url else None
 
 
-def write_part_info(path: Path, url: str, response: requests.Response, total: int | None) -> None:
+def write_part_info(path: Path, url: str, response: "requests.Response", total: int | None) -> None:
     """Write what is known of a part; nothing if it cannot be continued later."""
     path.unlink(missing_ok=True)
     if not _is_encoded(response):
@@ -44,13 +51,13 @@ def make_range_headers(info: PartInfo | None, offset: int) -> dict[str, str]:
     return {"Range": f"bytes={offset}-", **condition}
 
 
-def get_total_bytes(response: requests.Response, offset: int) -> int | None:
+def get_total_bytes(response: "requests.Response", offset: int) -> int | None:
     """Return the size of the complete file, if the server sends it."""
     length = response.headers.get("Content-Length", "")
     return offset + int(length) if length.isdigit() and not _is_encoded(response) else None
 
 
-def continues(response: requests.Response, offset: int, info: PartInfo) -> bool:
+def continues(response: "requests.Response", offset: int, info: PartInfo) -> bool:
     """Return whether a response holds the bytes from `offset` on of the same file."""
     if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
         return False
@@ -58,17 +65,31 @@ def continues(response: requests.Response, offset: int, info: PartInfo) -> bool:
     return info.validator is None or info.validator == _get_validator(response)
 
 
-def get_size(path: Path) -> int:
+def get_size(path: Path | None) -> int:
     """Return the size of a file in bytes; 0 if it does not exist."""
-    return path.stat().st_size if path.exists() else 0
+    return path.stat().st_size if path and path.exists() else 0
 
 
-def _is_encoded(response: requests.Response) -> bool:
+def check_space(folder: Path, needed_bytes: int) -> None:
+    """Check that a disk has enough free space.
+
+    Raises:
+        BddsegError: there is less free space than `needed_bytes`.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed_bytes > free:
+        raise BddsegError(
+            f"{folder} has {free / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are needed.",
+            "Free some space (`bddseg zoo remove`), or set BDDSEG_HOME to a larger disk.",
+        )
+
+
+def _is_encoded(response: "requests.Response") -> bool:
     """Return whether the body is compressed, so that its length is not the file's."""
     return response.headers.get("Content-Encoding", "identity") != "identity"
 
 
-def _get_validator(response: requests.Response) -> str | None:
+def _get_validator(response: "requests.Response") -> str | None:
     """Return what identifies the file's version; a weak ETag does not (RFC 9110, 13.1.5)."""
     tag: str | None = response.headers.get("ETag")
     if tag and not tag.startswith("W/"):

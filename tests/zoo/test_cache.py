@@ -7,12 +7,13 @@ import pytest
 from support import Run
 
 from bddseg.errors import BddsegError
+from bddseg.progress import SilentProgress
 from bddseg.specs import Entry
+from bddseg.zoo.addresses import DownloadOptions
 from bddseg.zoo.assets import Asset, get_weights_asset
 from bddseg.zoo.cache import FileState, get_cached_path, read_receipt, verify_file
 from bddseg.zoo.catalog import find_entry, format_entry, list_entries, read_entry
-from bddseg.zoo.download import download_asset, get_weights
-from bddseg.zoo.mirrors import DownloadOptions
+from bddseg.zoo.download import Downloader, get_weights
 
 MODEL = "pspnet_r50-d8_512x1024_40k"
 
@@ -30,7 +31,7 @@ def path(asset: Asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     body = b"weights" * 100
     (tmp_path / asset.path.name).write_bytes(body)
     (tmp_path / asset.path.with_suffix(".md5").name).write_text(hashlib.md5(body).hexdigest())
-    return download_asset(asset, DownloadOptions(local=tmp_path))
+    return Downloader(DownloadOptions(local=tmp_path), SilentProgress()).download(asset)
 
 
 def test_a_file_of_published_md5_is_good(path: Path) -> None:

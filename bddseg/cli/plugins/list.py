@@ -1,7 +1,5 @@
 """`bddseg plugins list`: what installed packages add."""
 
-from dataclasses import asdict
-
 from bddseg.cli.commands import COMMANDS
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson
@@ -19,7 +17,7 @@ def list_plugins(as_json: AsJson = False) -> None:
 
     additions = list_additions([*load_registries(), COMMANDS])
     if as_json:
-        rows = [asdict(each) | {"state": _get_state(each.problem)} for each in additions]
+        rows = [each._asdict() | {"state": _get_state(each.problem)} for each in additions]
         show_json({"plugins": rows})
         return
     if not additions:

@@ -11,11 +11,11 @@ from bddseg.cli.console import format_size, show, show_error, show_json
 from bddseg.cli.options import AsJson, ModelNames, Threads
 from bddseg.cli.progress import show_progress_group
 from bddseg.errors import BddsegError
+from bddseg.zoo.addresses import DownloadOptions
 from bddseg.zoo.assets import Asset, AssetKind, list_assets
 from bddseg.zoo.cache import read_receipt
 from bddseg.zoo.catalog import find_entry, list_models
-from bddseg.zoo.download import download_assets, make_client
-from bddseg.zoo.mirrors import DownloadOptions, read_mirrors
+from bddseg.zoo.download import Downloader
 
 
 def download_files(
@@ -67,14 +67,14 @@ def download_files(
         raise typer.BadParameter(f"--from {local} is one file, but {len(assets)} are needed.")
     options = DownloadOptions(
         local=local,
-        mirrors=[*(mirror or []), *read_mirrors()],
+        mirrors=mirror or (),
         allow_unverified=allow_unverified,
+        force=force,
+        timeout_s=timeout_s,
+        retries=retries,
     )
     with show_progress_group() as progress:
-        client = make_client(progress, timeout_s=timeout_s, retries=retries)
-        results = download_assets(
-            assets, options, client, progress=progress, force=force, num_threads=threads
-        )
+        results = Downloader(options, progress).download_all(assets, threads)
     if as_json:
         show_json([_to_json(asset, result) for asset, result in zip(assets, results, strict=True)])
     for result in results:
@@ -100,7 +100,7 @@ def _list_assets(models: Sequence[str], everything: bool, kind: AssetKind) -> li
 
 
 def _to_json(asset: Asset, result: Path | BddsegError) -> dict[str, object]:
-    row: dict[str, object] = {"model": asset.model, "kind": asset.kind.value}
+    row: dict[str, object] = {"model": asset.entry.name, "kind": asset.kind.value}
     if isinstance(result, BddsegError):
         return {**row, "path": None, "error": str(result)}
     receipt = read_receipt(result)

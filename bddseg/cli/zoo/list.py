@@ -36,14 +36,7 @@ class SortKey(StrEnum):
 
 
 class _Column(NamedTuple):
-    """A column of the table.
-
-    Attributes:
-        heading: Heading of the column.
-        cells: Text for each entry.
-        is_number: Whether it is aligned to the right.
-        rank: Of the columns that do not fit, the one with the highest rank is dropped first.
-    """
+    """A column: of those that do not fit, the one with the highest rank is dropped first."""
 
     heading: str
     cells: list[str]

@@ -26,14 +26,17 @@ def remove_files(
     if bool(models) == everything:
         raise typer.BadParameter("Give models, or use --all.")
     entries = None if everything else [find_entry(model) for model in models or []]
-    paths = [*cache.list_cached(entries), *cache.list_parts(entries)]
+    cached = cache.list_paths(entries)
+    candidates = [each for path in cached for each in (path, cache.get_part_paths(path)[0])]
+    paths = [path for path in candidates if path.is_file()]
     size_bytes = sum(path.stat().st_size for path in paths)
     files = f"{pluralize(len(paths), 'file')}, {format_size(size_bytes)}"
     if paths and not yes:
         for path in paths:
             typer.echo(str(path), err=True)
         typer.confirm(f"Delete {files}?", abort=True, err=True)
-    cache.remove_files(entries)
+    for path in cached:
+        cache.remove_file(path)
     if as_json:
         show_json({"removed": [str(path) for path in paths], "size_bytes": size_bytes})
     else:

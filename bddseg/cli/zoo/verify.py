@@ -6,7 +6,7 @@ from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import AsJson, ModelNames
 from bddseg.cli.progress import track
 from bddseg.progress import pluralize
-from bddseg.zoo.cache import FileState, get_cache_folder, list_cached, verify_file
+from bddseg.zoo.cache import FileState, get_cache_folder, list_paths, verify_file
 from bddseg.zoo.catalog import find_entry
 
 
@@ -20,23 +20,20 @@ def verify_files(models: ModelNames = None, as_json: AsJson = False) -> None:
       bddseg zoo verify pspnet_r50-d8_512x1024_40k --json
     """
     entries = [find_entry(model) for model in models] if models else None
-    rows = [(path, *verify_file(path)) for path in track(list_cached(entries), "Hashing")]
+    paths = [path for path in list_paths(entries) if path.is_file()]
+    rows = [(path, *verify_file(path)) for path in track(paths, "Hashing")]
     if as_json:
-        show_json(
-            [
-                {"path": str(path), "state": state.value, "reason": reason}
-                for path, state, reason in rows
-            ]
-        )
+        keys = ("path", "state", "reason")
+        show_json([dict(zip(keys, map(str, row), strict=True)) for row in rows])
     elif rows:
         for path, state, reason in rows:
             show(f"{state.value:<10}  {path.relative_to(get_cache_folder())}: {reason}.")
     else:
         show(f"Nothing is cached in {get_cache_folder()}.")
-    damaged = [path for path, state, _ in rows if state is FileState.BAD]
-    if damaged:
+    num_damaged = sum(state is FileState.BAD for _, state, _ in rows)
+    if num_damaged:
         show_note(
-            f"{len(damaged)} of {pluralize(len(rows), 'file')} damaged. Download again: "
+            f"{num_damaged} of {pluralize(len(rows), 'file')} damaged. Download again: "
             "bddseg zoo download MODEL --force"
         )
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ def test_everything_of_a_model_is_removed(
 
 
 def test_all_empties_the_cache(cached: list[Path], run: Run) -> None:
-    cached[0].with_name(".unfinished.pth.part").write_bytes(b"start")
+    cached[0].with_name(f".{cached[0].name}.part").write_bytes(b"start")
     code, out, _ = run("zoo", "remove", "--all", "--yes")
     assert (code, out) == (0, "Deleted 4 files, 0.0 MB.\n")
     home = Path(os.environ["BDDSEG_HOME"])

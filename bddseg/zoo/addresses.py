@@ -1,0 +1,71 @@
+"""Where a published file can be downloaded from: this machine, mirrors, the URLs of its entry."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote, urlsplit
+
+from bddseg.zoo.assets import Asset
+
+
+class DownloadError(Exception):
+    """A source does not provide the file; the text says why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadOptions:
+    """Sources that are tried before the URLs of an entry, in this order, and what is accepted.
+
+    Attributes:
+        local: A file, or a folder with the layout of the cache or flat.
+        mirrors: Base URLs of hosts with the layout of the zoo's host, or flat; those in
+            $BDDSEG_MIRRORS, separated by spaces, follow.
+        allow_unverified: Whether files without a published checksum are accepted.
+        force: Download files again that are cached.
+        timeout_s: Seconds without data after which a connection counts as broken.
+        retries: Number of failures in a row without new data that are retried.
+    """
+
+    local: Path | None = None
+    mirrors: Sequence[str] = ()
+    allow_unverified: bool = False
+    force: bool = False
+    timeout_s: float = 30.0
+    retries: int = 5
+
+
+def list_addresses(asset: Asset, options: DownloadOptions) -> list[str | Path]:
+    """Return the URLs and paths of a file, in the order in which they are tried."""
+    local = [_find_local(asset, options.local)] if options.local else []
+    mirrored = _list_mirrored(asset, options.mirrors) if asset.in_catalog else ()
+    return [*local, *mirrored, *asset.urls]
+
+
+def list_md5_addresses(asset: Asset, address: str | Path) -> list[str | Path]:
+    """Return where the MD5 of the file at an address may be published, likely ones first."""
+    published = [asset.md5_url] if asset.md5_url else []
+    if address in asset.urls and published:
+        return [*published]
+    if isinstance(address, Path):
+        beside = [address.with_suffix(".md5"), address.with_name(address.name + ".md5")]
+        return [*beside, *published]
+    parts = urlsplit(address)
+    stem = parts.path.removesuffix(PurePosixPath(parts.path).suffix)
+    paths = (f"{stem}.md5", f"{parts.path}.md5")
+    return [*(parts._replace(path=path).geturl() for path in paths), *published]
+
+
+def _find_local(asset: Asset, local: Path) -> Path:
+    """Return the file in a folder: in the cache's layout, flat, or with its published name."""
+    if not local.is_dir():
+        return local
+    published = [PurePosixPath(unquote(urlsplit(url).path)).name for url in asset.urls]
+    paths = [local / asset.path, *(local / name for name in (asset.path.name, *published))]
+    return next((path for path in paths if path.is_file()), local / asset.path.name)
+
+
+def _list_mirrored(asset: Asset, mirrors: Sequence[str]) -> Iterator[str]:
+    for mirror in (*mirrors, *os.environ.get("BDDSEG_MIRRORS", "").split()):
+        for path in (asset.path.as_posix(), asset.path.name):
+            yield f"{mirror.rstrip('/')}/{quote(path)}"
