@@ -15,6 +15,7 @@ from bddseg.data.rle import decode_rle, encode_rle
 from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
+from bddseg.io.read import MAX_PIXELS
 from bddseg.io.walk import list_files
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import LabelMap
@@ -106,7 +107,11 @@ class ScalabelFrame:
             raise self._error(f"its labels have different sizes: {listed}")
         if not sizes:
             return None
-        labels = np.full(sizes.pop(), self.task.fill_id, np.uint8)
+        height, width = sizes.pop()
+        # Checked before any memory is allocated.
+        if min(height, width) < 1 or height * width > MAX_PIXELS:
+            raise self._error(f"its size is {width}x{height}, expected 1 to {MAX_PIXELS:,} pixels")
+        labels = np.full((height, width), self.task.fill_id, np.uint8)
         for class_id, rle in encoded:
             try:
                 labels[decode_rle(rle.counts, rle.size)] = class_id
@@ -234,8 +239,8 @@ def _read_frames(path: Path) -> list[Frame]:
             f"{path} is not in Scalabel format: {error}.",
             "Every frame needs a name, every label a category, and every rle counts and size.",
         ) from error
-    # DecodeError and UnicodeError: the content is not JSON, or not text.
-    except (OSError, msgspec.DecodeError, UnicodeError) as error:
+    # The last three: the content is not JSON, not text, or nested too deeply.
+    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BddsegError(f"{path} cannot be read as JSON: {error}.", "Check the file.") from error
     if isinstance(content, list):
         return content

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from bddseg.errors import BddsegError
 
+# Images and label maps of more pixels are refused before they are decoded: a file of a few bytes
+# can ask for all of a machine's memory. The number is Pillow's.
+MAX_PIXELS = 178_956_970
+
 
 class UnreadableFileError(BddsegError):
     """A file that is missing, not a regular file, or damaged.

@@ -120,9 +120,29 @@ def test_a_label_that_cannot_be_decoded_is_named(
         read_single(file).read()
 
 
+@pytest.mark.parametrize("size", [[100_000, 100_000], [10**12, 1], [-2, 2], [0, 0], [2**63 - 1, 2]])
+@pytest.mark.parametrize("counts", ["0", encode_rle(np.eye(2, dtype=bool)), "PPPP[=0"])
+def test_a_size_is_checked_before_memory_is_used(
+    tmp_path: Path, size: list[int], counts: str
+) -> None:
+    label = {"category": "direct", "rle": {"counts": counts, "size": size}}
+    file = write(tmp_path / "x.json", [{"name": "a", "labels": [label]}])
+    expected = rf"x\.json, frame a: its size is {size[1]}x{size[0]}, expected 1 to 178,956,970"
+    with pytest.raises(BddsegError, match=expected):
+        read_single(file).read()
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        (
+            '[{"name": "", "labels": [{"category": "", "rle": {"counts": "", "size": [1e20]}}]}]',
+            "not in Scalabel format",
+        ),
+        (
+            '[{"name": "a", "labels": [{"category": "direct", "poly2d": ' + "[" * 50_000,
+            "cannot be read as JSON",
+        ),
         ("{", "cannot be read as JSON"),
         ("\xff", "cannot be read as JSON"),
         ('{"a": 1}', "has no list of frames"),
