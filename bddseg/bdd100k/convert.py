@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bddseg.bdd100k.encodings import Encoding, detect_encoding, inspect_file
-from bddseg.bdd100k.label_files import read_label_file, to_legacy_ids
+from bddseg.bdd100k.encodings import (
+    Encoding,
+    detect_encoding,
+    inspect_file,
+    read_label_file,
+    to_legacy_ids,
+)
 from bddseg.bdd100k.polygons import rasterize_polygons
-from bddseg.data.mask import encode_mask, get_masks_folder, list_masks, read_mask
+from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
 from bddseg.data.scalabel import (
     Frame,
     ScalabelFrame,
@@ -27,12 +31,10 @@ from bddseg.data.scalabel import (
 )
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.png import encode_png
 from bddseg.progress import Track, map_in_threads, pluralize, track_silently
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
-from bddseg.vis.colorize import encode_colormap
-
-T = TypeVar("T")
 
 
 class Target(StrEnum):
@@ -59,12 +61,8 @@ class Conversion:
     failures: tuple[BddsegError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A label map to convert, and its path below the output folder as a PNG file."""
-
-    target: Path
-    read: Callable[[], LabelMap]
+# The name of a label map, its path without the suffix, and reading it.
+_Item = tuple[str, Callable[[], LabelMap]]
 
 
 def convert_labels(
@@ -100,24 +98,29 @@ def convert_labels(
     _check_out(source, out, target)
     failures: list[BddsegError] = []
     with _open_items(source, task, encoding, num_threads) as (described, items):
-        _check_duplicates(source, items, by_file_name=target is Target.RLE)
+        names = [name for name, _ in items]
+        _check_duplicates(source, names, by_file_name=target is Target.RLE)
         if not overwrite:
-            targets = [out] if target is Target.RLE else [out / item.target for item in items]
-            _check_absent(targets)
-        tracked = track(items, "Converting")
+            _check_absent([out] if target is Target.RLE else [out / f"{n}.png" for n in names])
+
+        def convert() -> Iterator[Frame]:
+            """Yield the frames of a JSON file, or write the files of any other target."""
+            step = partial(_convert_item, out=out, task=task, target=target)
+            for outcome in map_in_threads(step, track(items, "Converting"), num_threads):
+                if isinstance(outcome, BddsegError):
+                    failures.append(outcome)
+                elif outcome is not None:
+                    yield outcome
+
         if target is Target.RLE:
-            encode = partial(_encode_item, task=task)
-            outcomes = map_in_threads(encode, tracked, num_threads)
-            write_scalabel(out, _collect_failures(outcomes, failures))
+            write_scalabel(out, convert())
         else:
-            write = partial(_write_item, out=out, task=task, target=target)
-            for _ in _collect_failures(map_in_threads(write, tracked, num_threads), failures):
-                pass
-        return Conversion(
-            source_encoding=described,
-            converted=len(items) - len(failures),
-            failures=tuple(failures),
-        )
+            list(convert())
+    return Conversion(
+        source_encoding=described,
+        converted=len(items) - len(failures),
+        failures=tuple(failures),
+    )
 
 
 def _check_out(source: Path, out: Path, target: Target) -> None:
@@ -130,10 +133,10 @@ def _check_out(source: Path, out: Path, target: Target) -> None:
         )
 
 
-def _check_duplicates(source: Path, items: Sequence[_Item], *, by_file_name: bool) -> None:
+def _check_duplicates(source: Path, names: Sequence[str], *, by_file_name: bool) -> None:
     """Refuse label maps that would get the same name, because all but one would be lost."""
-    names = Counter(item.target.stem if by_file_name else str(item.target) for item in items)
-    ((name, count),) = names.most_common(1) or [("", 0)]
+    counts = Counter(PurePosixPath(name).name if by_file_name else name for name in names)
+    ((name, count),) = counts.most_common(1) or [("", 0)]
     if count > 1:
         raise BddsegError(
             f"{count} label maps of {source} would get the same name: {name}.",
@@ -149,16 +152,6 @@ def _check_absent(paths: Sequence[Path]) -> None:
         )
 
 
-def _collect_failures(
-    outcomes: Iterator[T | BddsegError], failures: list[BddsegError]
-) -> Iterator[T]:
-    for outcome in outcomes:
-        if isinstance(outcome, BddsegError):
-            failures.append(outcome)
-        else:
-            yield outcome
-
-
 @contextmanager
 def _open_items(
     source: Path, task: Task, encoding: Encoding | None, num_threads: int
@@ -168,25 +161,22 @@ def _open_items(
         paths = list_masks(source)
         encoding = encoding or _detect(paths, source, task, num_threads)
         read = partial(read_label_file, task=task, encoding=encoding)
-        yield encoding, [_Item(path.relative_to(source), partial(read, path)) for path in paths]
+        yield encoding, [(get_name(path, source), partial(read, path)) for path in paths]
         return
     frames = read_scalabel(source, task)
     if not has_polygons(frames):
-        items = [_Item(Path(f"{frame.name}.png"), partial(_read_frame, frame)) for frame in frames]
-        yield "rle", items
+        yield "rle", [(frame.name, partial(_read_frame, frame)) for frame in frames]
         return
     with tempfile.TemporaryDirectory(prefix="bddseg-") as folder:
         rasterize_polygons(source, Path(folder), task, num_threads)
         paths = list_masks(Path(folder))
-        yield "poly2d", [_Item(Path(path.name), partial(read_mask, path)) for path in paths]
+        yield "poly2d", [(path.stem, partial(read_mask, path)) for path in paths]
 
 
 def _detect(paths: Sequence[Path], source: Path, task: Task, num_threads: int) -> Encoding:
     """Return the encoding of files, if the conclusive ones agree on one that can be converted."""
-    inspect = partial(inspect_file, task=task)
-    outcomes = map_in_threads(inspect, paths, num_threads)
-    inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
-    detection = detect_encoding(inspections)
+    outcomes = map_in_threads(partial(inspect_file, task=task), paths, num_threads)
+    detection = detect_encoding([each for each in outcomes if not isinstance(each, BddsegError)])
     check = f"Run `bddseg labels check {source} -t {task.name}`"
     if detection.encoding is Encoding.BITMASK:
         raise BddsegError(
@@ -227,15 +217,14 @@ def _read_frame(frame: ScalabelFrame) -> LabelMap:
     return np.full(size_hw, frame.task.fill_id, np.uint8)
 
 
-def _encode_item(item: _Item, task: Task) -> Frame:
-    # The official evaluator pairs frames by full name, and the dataset's frames are JPEG files.
-    return encode_frame(f"{item.target.stem}.jpg", item.read(), task)
-
-
-def _write_item(item: _Item, out: Path, task: Task, target: Target) -> None:
-    labels = item.read()
-    if target is Target.COLOR:
-        data = encode_colormap(labels, task)
-    else:
-        data = encode_mask(to_legacy_ids(labels, task) if target is Target.LEGACY else labels)
-    write_atomically(out / item.target, data)
+def _convert_item(item: _Item, out: Path, task: Task, target: Target) -> Frame | None:
+    name, read = item
+    labels = read()
+    if target is Target.RLE:
+        # The official evaluator pairs frames by full name, and the dataset's are JPEG files.
+        return encode_frame(f"{PurePosixPath(name).name}.jpg", labels, task)
+    if target is Target.LEGACY:
+        labels = to_legacy_ids(labels, task)
+    data = encode_png(labels, task.palette if target is Target.COLOR else None)
+    write_atomically(out / f"{name}.png", data)
+    return None

@@ -1,4 +1,4 @@
-"""How label files encode classes, and detecting it."""
+"""How label files encode classes: detecting it, and reading them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bddseg.data.mask import read_mask
+from bddseg.errors import BddsegError
 from bddseg.io.png import PngImage, read_png
 from bddseg.io.read import UnreadableFileError
 from bddseg.tasks.task import IGNORE_INDEX, Task
@@ -20,24 +22,14 @@ _FILLED_SHARE = 0.95
 
 
 class Encoding(StrEnum):
-    """How label files encode classes.
+    """How label files encode classes."""
 
-    Attributes:
-        CURRENT: Class ids of the task, as in the dataset's current labels and in our masks.
-        LEGACY: 0 for the background and the classes from 1: the dataset's first labels, and the
-            output of many networks.
-        COLOR: The task's colors, as RGB or as the palette of an indexed image.
-        BITMASK: RGBA, the dataset's format for instances.
-        AMBIGUOUS: Ids that could be current or legacy.
-        INVALID: Not labels of the task.
-    """
-
-    CURRENT = "current"
-    LEGACY = "legacy"
-    COLOR = "color"
-    BITMASK = "bitmask"
-    AMBIGUOUS = "ambiguous"
-    INVALID = "invalid"
+    CURRENT = "current"  # class ids of the task: the dataset's current labels, and our masks
+    LEGACY = "legacy"  # 0 for the background, classes from 1: its first labels, many networks
+    COLOR = "color"  # the task's colors, as RGB or as the palette of an indexed image
+    BITMASK = "bitmask"  # RGBA, the dataset's format for instances
+    AMBIGUOUS = "ambiguous"  # ids that could be current or legacy
+    INVALID = "invalid"  # not labels of the task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +96,9 @@ def inspect_file(path: Path, task: Task) -> Inspection:
 
 def detect_encoding(inspections: Sequence[Inspection]) -> Detection:
     """Return the encoding of files that belong together, by majority of the conclusive ones."""
-    counts = Counter(
-        each.encoding for each in inspections if each.encoding is not Encoding.AMBIGUOUS
-    )
-    if not counts:
-        return Detection(encoding=Encoding.AMBIGUOUS, matching=0, conclusive=0)
-    ((encoding, matching),) = counts.most_common(1)
+    counts = Counter(each.encoding for each in inspections)
+    counts.pop(Encoding.AMBIGUOUS, None)
+    ((encoding, matching),) = counts.most_common(1) or [(Encoding.AMBIGUOUS, 0)]
     return Detection(encoding=encoding, matching=matching, conclusive=counts.total())
 
 
@@ -166,6 +155,40 @@ def colors_to_ids(pixels: Image, task: Task) -> LabelMap:
     return labels
 
 
+def read_label_file(path: Path, task: Task, encoding: Encoding) -> LabelMap:
+    """Return the class ids, (H, W), uint8, in a label file.
+
+    Args:
+        path: The file.
+        task: Task of its labels.
+        encoding: Encoding of the file: `CURRENT`, `LEGACY` or `COLOR`.
+
+    Raises:
+        BddsegError: it cannot be read, or has ids or colors that the task does not have.
+    """
+    if encoding is Encoding.COLOR:
+        try:
+            return colors_to_ids(read_png(path).to_rgb(), task)
+        except ValueError as error:
+            raise BddsegError(f"{path}: {error}.", "If it is of another task, use -t.") from error
+    if encoding not in (Encoding.CURRENT, Encoding.LEGACY):
+        raise ValueError(f"files of the encoding {encoding} have no label map")
+    labels = read_mask(path)
+    is_invalid = (labels >= task.num_classes) & (labels != IGNORE_INDEX)
+    if is_invalid.any():
+        raise BddsegError(
+            f"{path} has id {labels[is_invalid][0]}, and the ids of {task.name} are 0 to "
+            f"{task.num_classes - 1}.",
+            "If it is of another task, use -t.",
+        )
+    return _rotate_ids(labels, task, -1) if encoding is Encoding.LEGACY else labels
+
+
+def to_legacy_ids(labels: LabelMap, task: Task) -> LabelMap:
+    """Return legacy ids, (H, W), uint8, of class ids: 0 for the background, classes from 1."""
+    return _rotate_ids(labels, task, 1)
+
+
 def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:
     if image.mode == "RGBA":
         return Encoding.BITMASK, ""
@@ -188,3 +211,10 @@ def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:
 def _has_task_palette(image: PngImage, task: Task) -> bool:
     palette = image.palette
     return palette is not None and np.array_equal(palette[: task.num_classes], task.colors)
+
+
+def _rotate_ids(labels: LabelMap, task: Task, step: int) -> LabelMap:
+    """Return ids plus `step`, modulo the number of classes; `IGNORE_INDEX` stays."""
+    table = np.arange(256, dtype=np.uint8)
+    table[: task.num_classes] = (np.arange(task.num_classes) + step) % task.num_classes
+    return table[labels]

@@ -105,7 +105,8 @@ def package_masks(
             outcomes = map_in_threads(_read_checked, track(paths, "Packaging"), num_threads)
             for path, outcome in zip(paths, outcomes, strict=True):
                 if isinstance(outcome, BddsegError):
-                    violations.append(Violation(_name_below(masks, path), outcome.message))
+                    name = path.relative_to(masks).as_posix()
+                    violations.append(Violation(name, outcome.message))
                 elif not violations:
                     archive.writestr(_make_zip_info(path), outcome)
             if violations:
@@ -132,17 +133,17 @@ def _check_names(
     *,
     partial: bool,
 ) -> Iterator[Violation]:
-    if len(paths) != NUM_FRAMES[split] and not partial:
+    expected = NUM_FRAMES[split]
+    if len(paths) != expected and not partial:
         found = pluralize(len(paths), "mask")
-        yield Violation("", f"it has {found}, and {split} has {NUM_FRAMES[split]:,} frames")
+        yield Violation("", f"it has {found}, and {split} has {expected:,} frames")
     counts = Counter(path.stem for path in paths)
     for path in paths:
+        file = path.relative_to(masks).as_posix()
         if counts[path.stem] > 1:
-            yield Violation(
-                _name_below(masks, path), f"{counts[path.stem]} masks have the same name"
-            )
+            yield Violation(file, f"{counts[path.stem]} masks have the same name")
         if names is not None and path.stem not in names:
-            yield Violation(_name_below(masks, path), "it is not in the list of names")
+            yield Violation(file, "it is not in the list of names")
     if names is not None and not partial:
         for name in sorted(set(names) - set(counts)):
             yield Violation(f"{name}.png", "it is in the list of names, and there is no such mask")
@@ -164,10 +165,6 @@ def _read_checked(path: Path) -> bytes:
         listed = ", ".join(map(str, np.unique(image.pixels[is_invalid])))
         raise BddsegError(f"it has ids {listed}; 0, 1 and 2 are allowed")
     return image.data
-
-
-def _name_below(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
 
 
 def _make_zip_info(path: Path) -> zipfile.ZipInfo:

@@ -21,9 +21,10 @@ def read_image(path: Path) -> Image:
         # An empty buffer is an error of its own in OpenCV.
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
-        raise _undecodable(path, f"OpenCV cannot decode it ({error.err})") from error
+        raise UnreadableFileError(path, f"OpenCV cannot decode it ({error.err})") from error
     if bgr is None:
-        raise _undecodable(path, f"it is not an image that OpenCV can decode ({len(data)} bytes)")
+        reason = f"it is not an image that OpenCV can decode ({len(data)} bytes)"
+        raise UnreadableFileError(path, reason)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
@@ -47,7 +48,3 @@ def encode_png_rgb(image: Image) -> bytes:
     """Return an RGB image, (H, W, 3), uint8, as the bytes of a PNG."""
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     return data.tobytes()
-
-
-def _undecodable(path: Path, reason: str) -> UnreadableFileError:
-    return UnreadableFileError(path, reason, "Write the file again, or remove it.")

@@ -1,13 +1,13 @@
 """Label maps by name, from whatever they are written in: mask files, or Scalabel JSON."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from bddseg.data.mask import get_masks_folder, list_masks, read_mask
+from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
 from bddseg.data.scalabel import has_polygons, is_scalabel, read_scalabel
 from bddseg.errors import BddsegError
 from bddseg.record import RECORD_NAME
@@ -21,17 +21,14 @@ class LabelMapRef(Protocol):
     @property
     def name(self) -> str:
         """Its path below the source without the suffix, such as "night/0001"."""
-        ...
 
     @property
     def path(self) -> Path:
         """The file that holds it."""
-        ...
 
     @property
     def origin(self) -> str:
         """Where it is, for messages."""
-        ...
 
     def read(self) -> LabelMap | None:
         """Return class ids, (H, W), uint8; None if there are no labels, and no size either.
@@ -39,7 +36,6 @@ class LabelMapRef(Protocol):
         Raises:
             BddsegError: they cannot be read.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class MaskFile:
         return read_mask(self.path)
 
 
-class LabelSet(Mapping[str, LabelMapRef]):
+class LabelSet(dict[str, LabelMapRef]):
     """The label maps of a source, by name.
 
     Label maps and frames of different sources are paired by name: by their path below the source
@@ -74,23 +70,14 @@ class LabelSet(Mapping[str, LabelMapRef]):
     """
 
     def __init__(self, source: Path, refs: Iterable[LabelMapRef]) -> None:
+        super().__init__()
         self.source = source
-        self._by_name: dict[str, LabelMapRef] = {}
         for ref in refs:
-            other = self._by_name.setdefault(ref.name, ref)
+            other = self.setdefault(ref.name, ref)
             if other is not ref:
                 raise BddsegError(
                     f"{other.origin} and {ref.origin} have the same name.", "Rename or remove one."
                 )
-
-    def __getitem__(self, name: str) -> LabelMapRef:
-        return self._by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
 
     def find(self, name: str) -> LabelMapRef | None:
         """Return the label map that belongs to a frame or label map of that name, or None.
@@ -98,8 +85,8 @@ class LabelSet(Mapping[str, LabelMapRef]):
         Raises:
             BddsegError: several files of that name are in other folders than `name` is.
         """
-        if name in self._by_name:
-            return self._by_name[name]
+        if name in self:
+            return self[name]
         refs = self._by_file_name.get(PurePosixPath(name).name, [])
         if len(refs) > 1:
             raise BddsegError(
@@ -111,7 +98,7 @@ class LabelSet(Mapping[str, LabelMapRef]):
     @cached_property
     def _by_file_name(self) -> dict[str, list[LabelMapRef]]:
         refs: defaultdict[str, list[LabelMapRef]] = defaultdict(list)
-        for name, ref in self._by_name.items():
+        for name, ref in self.items():
             refs[PurePosixPath(name).name].append(ref)
         return refs
 
@@ -129,13 +116,8 @@ def open_label_set(source: Path, task: Task) -> LabelSet:
     """
     source = _find_results(source, task)
     if not is_scalabel(source):
-        return LabelSet(
-            source,
-            (
-                MaskFile(path.relative_to(source).with_suffix("").as_posix(), path)
-                for path in list_masks(source)
-            ),
-        )
+        masks = list_masks(source)
+        return LabelSet(source, (MaskFile(get_name(path, source), path) for path in masks))
     frames = read_scalabel(source, task)
     if has_polygons(frames):
         raise BddsegError(

@@ -31,18 +31,13 @@ def read_mask(path: Path) -> LabelMap:
     return image.pixels
 
 
-def encode_mask(labels: LabelMap) -> bytes:
-    """Return class ids, (H, W), uint8, as the bytes of a single-channel 8-bit PNG."""
-    return encode_png(labels)
-
-
 def write_mask(path: Path, labels: LabelMap) -> None:
     """Write class ids, (H, W), uint8, as a mask; the file is complete or absent.
 
     Raises:
         BddsegError: the file cannot be written.
     """
-    write_atomically(path, encode_mask(labels))
+    write_atomically(path, encode_png(labels))
 
 
 def list_masks(folder: Path) -> list[Path]:
@@ -55,6 +50,11 @@ def list_masks(folder: Path) -> list[Path]:
     if not masks:
         raise BddsegError(f"{folder} holds no masks.", "Masks are PNG files; check the path.")
     return masks
+
+
+def get_name(path: Path, folder: Path) -> str:
+    """Return the name of the frame of a mask: its path below the folder, without the suffix."""
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def get_masks_folder(source: Path) -> Path:

@@ -58,18 +58,19 @@ def decode_rle(counts: str, size_hw: SizeHW) -> BinaryMask:
 
 def _decode_runs(counts: str) -> npt.NDArray[np.int64]:
     digits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    if not digits.size:
+        return digits
     is_last = (digits & _CONTINUED) == 0
-    if digits.size and (digits.min() < 0 or digits.max() >= 2 * _CONTINUED or not is_last[-1]):
-        raise ValueError("its counts are not a run-length encoding")
-    starts = np.flatnonzero(np.concatenate([[True], is_last[:-1]])) if digits.size else digits
+    starts = np.flatnonzero(np.concatenate([[True], is_last[:-1]]))
     lengths = np.diff(np.concatenate([starts, [digits.size]]))
-    if lengths.max(initial=0) > _MAX_DIGITS:
+    is_encoding = digits.min() >= 0 and digits.max() < 2 * _CONTINUED and is_last[-1]
+    if not is_encoding or lengths.max() > _MAX_DIGITS:
         raise ValueError("its counts are not a run-length encoding")
     exponents = _BITS * (np.arange(digits.size) - np.repeat(starts, lengths))
-    runs = np.add.reduceat((digits & _VALUE) << exponents, starts) if digits.size else digits
-    runs = runs - np.where(digits[is_last] & _SIGN, 1 << (_BITS * lengths), 0)
+    runs = np.add.reduceat((digits & _VALUE) << exponents, starts)
+    runs -= np.where(digits[is_last] & _SIGN, 1 << (_BITS * lengths), 0)
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
-    if runs.min(initial=0) < 0:
+    if runs.min() < 0:
         raise ValueError("its counts are not a run-length encoding")
     return runs

@@ -4,8 +4,9 @@ A file is a list of frames, or `{"frames": [...]}`. A frame is `{"name", "labels
 "category", "rle": {"counts", "size"}}]}`; the dataset's own labels have `poly2d` instead of `rle`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -22,7 +23,7 @@ from bddseg.types import LabelMap
 
 
 class Rle(msgspec.Struct):
-    """A run-length encoded mask: COCO's compressed counts, and (height, width)."""
+    """A run-length encoded mask: the counts as `encode_rle` returns them, and (height, width)."""
 
     counts: str
     size: tuple[int, int]
@@ -52,13 +53,11 @@ class Frame(msgspec.Struct, omit_defaults=True):
     size: Size | None = None
 
 
-class _Document(msgspec.Struct):
+class _Document(Frame):
     """A file that holds a JSON object: frames, or a single frame."""
 
+    name: str = ""
     frames: list[Frame] | None = None
-    name: str | None = None
-    labels: list[Label] | None = None
-    size: Size | None = None
 
 
 _DECODER: msgspec.json.Decoder[list[Frame] | _Document] = msgspec.json.Decoder(
@@ -94,12 +93,8 @@ class ScalabelFrame:
         Raises:
             BddsegError: a label cannot be decoded, or sizes differ.
         """
-        encoded = [
-            (self.task.classes.index(label.category), label.rle)
-            for label in self.frame.labels or []
-            if label.rle and label.category in self.task.foreground
-        ]
-        sizes = {rle.size for label in self.frame.labels or [] if (rle := label.rle)}
+        encoded = [(each.category, each.rle) for each in self.frame.labels or [] if each.rle]
+        sizes = {rle.size for _, rle in encoded}
         if self.frame.size:
             sizes.add((self.frame.size.height, self.frame.size.width))
         if len(sizes) > 1:
@@ -112,11 +107,13 @@ class ScalabelFrame:
         if min(height, width) < 1 or height * width > MAX_PIXELS:
             raise self._error(f"its size is {width}x{height}, expected 1 to {MAX_PIXELS:,} pixels")
         labels = np.full((height, width), self.task.fill_id, np.uint8)
-        for class_id, rle in encoded:
+        for category, rle in encoded:
+            if category not in self.task.foreground:
+                continue
             try:
-                labels[decode_rle(rle.counts, rle.size)] = class_id
+                labels[decode_rle(rle.counts, rle.size)] = self.task.classes.index(category)
             except ValueError as error:
-                raise self._error(f"{self.task.classes[class_id]}: {error}") from error
+                raise self._error(f"{category}: {error}") from error
         return labels
 
     def _error(self, problem: str) -> BddsegError:
@@ -143,7 +140,7 @@ def read_scalabel(source: Path, task: Task) -> list[ScalabelFrame]:
         for frame in _read_frames(path)
     ]
     found = {label.category for each in frames for label in each.frame.labels or []}
-    if found and not found & set(task.classes):
+    if found and found.isdisjoint(task.classes):
         raise BddsegError(
             f"{source} has no label of {task.name}; its labels are {', '.join(sorted(found)[:5])}.",
             f"The classes of {task.name} are {', '.join(task.classes)}; use another task with -t.",
@@ -171,17 +168,12 @@ def encode_frame(name: str, labels: LabelMap, task: Task) -> Frame:
     # The encoding runs along columns: they are made contiguous once for all classes.
     columns = np.asfortranarray(labels)
     height, width = labels.shape
-    class_ids = (int(value) for value in np.unique(labels) if value != IGNORE_INDEX)
-    return Frame(
-        name=name,
-        labels=[
-            Label(
-                category=task.classes[class_id],
-                rle=Rle(counts=encode_rle(columns == class_id), size=(height, width)),
-            )
-            for class_id in class_ids
-        ],
-    )
+    regions = [
+        Label(task.classes[class_id], rle=Rle(encode_rle(columns == class_id), (height, width)))
+        for class_id in np.unique(labels)
+        if class_id != IGNORE_INDEX
+    ]
+    return Frame(name, regions)
 
 
 def encode_json(frame: Frame) -> bytes:
@@ -210,21 +202,15 @@ def write_scalabel(path: Path, frames: Iterable[Frame]) -> None:
     Raises:
         BddsegError: the file cannot be written.
     """
+    numbers = count(1)
     with open_atomically(path) as file:
         separator = b"[\n"
-        for frame in _number_labels(frames):
+        for frame in frames:
+            for label in frame.labels or []:
+                label.id = str(next(numbers))
             file.write(separator + encode_json(frame))
             separator = b",\n"
         file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
-
-
-def _number_labels(frames: Iterable[Frame]) -> Iterator[Frame]:
-    number = 0
-    for frame in frames:
-        for label in frame.labels or []:
-            number += 1
-            label.id = str(number)
-        yield frame
 
 
 def _list_json(folder: Path) -> list[Path]:
@@ -246,6 +232,6 @@ def _read_frames(path: Path) -> list[Frame]:
         return content
     if content.frames is not None:
         return content.frames
-    if content.name is None:
+    if not content.name:
         raise BddsegError(f"{path} has no list of frames.", "Give a file in Scalabel format.")
-    return [Frame(name=content.name, labels=content.labels, size=content.size)]
+    return [Frame(content.name, content.labels, content.size)]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bddseg.data.mask import MASKS_FOLDER
 from bddseg.data.sources.source import FrameRef
 from bddseg.demo import GROUND_TRUTH, IMAGES
 from bddseg.inference.run import infer
@@ -22,32 +23,17 @@ MODEL = "demo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """What the demo wrote, and its scores.
-
-    Attributes:
-        images: Folder of the frames.
-        ground_truth: Folder of their ground truth.
-        run: Folder of the run: `run.json` and `masks`.
-        colormaps: Folder of the colormaps.
-        overlays: Folder of the overlays.
-        grid: Image of all overlays.
-        record: Record of the run.
-        evaluation: Scores of the masks.
-    """
+    """The folders that the demo wrote, an image of all overlays, the run's record, and scores."""
 
     images: Path
     ground_truth: Path
     run: Path
+    masks: Path
     colormaps: Path
     overlays: Path
     grid: Path
     record: RunRecord
     evaluation: Evaluation
-
-    @property
-    def masks(self) -> Path:
-        """Folder of the masks."""
-        return self.run / "masks"
 
 
 def run_demo(
@@ -73,7 +59,7 @@ def run_demo(
     _copy(GROUND_TRUTH, truth)
     record = infer(MODEL, str(images), run, device="cpu", overwrite=True, progress=progress)
     assert record is not None, "only workers of a distributed run return None"
-    masks, task = run / "masks", get_task(record.task)
+    masks, task = run / MASKS_FOLDER, get_task(record.task)
     evaluation = evaluate(truth, run, num_threads=num_threads, track=track)
     colormaps, overlays = out / "colormaps", out / "overlays"
     options = DrawOptions(num_threads=num_threads, track=track)
@@ -86,6 +72,7 @@ def run_demo(
         images=images,
         ground_truth=truth,
         run=run,
+        masks=masks,
         colormaps=colormaps,
         overlays=overlays,
         grid=grid,

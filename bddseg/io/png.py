@@ -22,10 +22,9 @@ from bddseg.io.read import UnreadableFileError, read_file
 from bddseg.types import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_DAMAGED_HINT = "Write the file again, or remove it."
-_GREY, _INDEXED = 0, 3
-# The content of the first chunk, and the offset of the color type in it.
-_HEADER, _COLOR_TYPE = slice(16, 29), 9
+# Bit depth and color type, and where they are in a file.
+_8BIT_GREY, _8BIT_INDEXED = b"\x08\x00", b"\x08\x03"
+_DEPTH_AND_TYPE = slice(24, 26)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ def read_png(path: Path) -> PngImage:
     try:
         return _decode(path, data)
     except Exception as error:
-        raise UnreadableFileError(path, str(error) or repr(error), _DAMAGED_HINT) from error
+        raise UnreadableFileError(path, str(error) or repr(error)) from error
 
 
 def read_png_bytes(path: Path) -> bytes:
@@ -92,31 +91,28 @@ def read_png_bytes(path: Path) -> bytes:
     """
     data = read_file(path)
     if not data.startswith(SIGNATURE):
-        raise UnreadableFileError(path, f"it is not a PNG file ({len(data)} bytes)", _DAMAGED_HINT)
+        raise UnreadableFileError(path, f"it is not a PNG file ({len(data)} bytes)")
     # Pillow ignores the checksums of pixel data, and may decode a damaged file to wrong pixels.
     try:
-        for _ in _split_chunks(data):
-            pass
+        list(_split_chunks(data))
     except ValueError as error:
-        raise UnreadableFileError(path, str(error), _DAMAGED_HINT) from error
+        raise UnreadableFileError(path, str(error)) from error
     return data
 
 
 def _decode(path: Path, data: bytes) -> PngImage:
-    if _is_8bit(data, _GREY):
+    if data[_DEPTH_AND_TYPE] == _8BIT_GREY:
         # OpenCV is faster than Pillow, and other threads run meanwhile.
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if grey is not None and grey.ndim == 2:
             return PngImage(path=path, data=data, mode="L", pixels=grey)
     with PIL.Image.open(BytesIO(data), formats=["PNG"]) as image:
-        pixels = np.asarray(image)
-        palette = _get_palette(image) if image.mode == "P" else None
+        pixels, palette = np.asarray(image), None
+        if image.mode == "P":
+            palette = np.zeros((256, 3), np.uint8)
+            colors = image.getpalette("RGB") or []
+            palette.flat[: len(colors)] = colors
         return PngImage(path=path, data=data, mode=image.mode, pixels=pixels, palette=palette)
-
-
-def _get_palette(image: PIL.Image.Image) -> Image:
-    colors = image.getpalette("RGB") or []
-    return np.array(colors + [0] * (768 - len(colors)), np.uint8).reshape(256, 3)
 
 
 def encode_png(pixels: npt.NDArray[np.uint8], palette: Sequence[int] | None = None) -> bytes:
@@ -131,11 +127,10 @@ def encode_png(pixels: npt.NDArray[np.uint8], palette: Sequence[int] | None = No
     rows[:, 1:] = pixels
     deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     data = deflate.compress(rows.data) + deflate.flush()
-    color_type = _GREY if palette is None else _INDEXED
-    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
-    colors = b"" if palette is None else make_chunk(b"PLTE", bytes(palette))
-    chunks = (make_chunk(b"IHDR", header), colors, make_chunk(b"IDAT", data))
-    return b"".join((SIGNATURE, *chunks, make_chunk(b"IEND", b"")))
+    header = struct.pack(">II", width, height) + _8BIT_GREY + bytes(3)
+    chunks = make_chunk(b"IHDR", header), make_chunk(b"IDAT", data), make_chunk(b"IEND", b"")
+    encoded = b"".join((SIGNATURE, *chunks))
+    return encoded if palette is None else recolor_png(encoded, palette)
 
 
 def recolor_png(data: bytes, palette: Sequence[int]) -> bytes:
@@ -150,28 +145,22 @@ def recolor_png(data: bytes, palette: Sequence[int]) -> bytes:
     Raises:
         ValueError: the file is damaged.
     """
-    header = bytearray(data[_HEADER])
-    header[_COLOR_TYPE] = _INDEXED
-    parts = [SIGNATURE, make_chunk(b"IHDR", bytes(header)), make_chunk(b"PLTE", bytes(palette))]
+    header = data[16:24] + _8BIT_INDEXED + data[26:29]
+    parts = [SIGNATURE, make_chunk(b"IHDR", header), make_chunk(b"PLTE", bytes(palette))]
     # The other chunks describe the old colors: palette, transparency, color space.
     parts += [chunk for kind, chunk in _split_chunks(data) if kind in (b"IDAT", b"IEND")]
     return b"".join(parts)
 
 
 def is_8bit_single_channel(data: bytes) -> bool:
-    """Return whether a file begins like a PNG with one channel of 8 bits, grey or indexed."""
-    return _is_8bit(data, _GREY) or _is_8bit(data, _INDEXED)
+    """Return whether a PNG file has one channel of 8 bits, grey or indexed."""
+    return data[_DEPTH_AND_TYPE] in (_8BIT_GREY, _8BIT_INDEXED)
 
 
 def make_chunk(kind: bytes, data: bytes) -> bytes:
     """Return a PNG chunk: length, type, data, checksum."""
     body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-
-def _is_8bit(data: bytes, color_type: int) -> bool:
-    header = data[_HEADER]
-    return data.startswith(SIGNATURE) and header[8:10] == bytes([8, color_type])
 
 
 def _split_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -18,7 +18,9 @@ class UnreadableFileError(BddsegError):
         reason: Why it cannot be read, as the end of a sentence.
     """
 
-    def __init__(self, path: Path, reason: str, hint: str) -> None:
+    def __init__(
+        self, path: Path, reason: str, hint: str = "Write the file again, or remove it."
+    ) -> None:
         super().__init__(f"{path} cannot be read: {reason}.", hint)
         self.path = path
         self.reason = reason

@@ -87,20 +87,15 @@ def returns_logits_for_each_class(example: Example) -> None:
     tensor. `align_corners` is a bool.
     """
     outputs = example.infer(example.make_images())
-    check(
-        set(outputs) == set(example.num_classes),
-        f"expected outputs for {', '.join(example.num_classes)}, got {', '.join(outputs)}",
-    )
+    expected = ", ".join(sorted(example.num_classes))
+    found = ", ".join(sorted(outputs))
+    check(found == expected, f"expected outputs for {expected}, got {found}")
     for task, logits in outputs.items():
+        kind, num_classes = type(logits).__name__, example.num_classes[task]
+        check(isinstance(logits, Tensor), f"{task}: expected a tensor, got {kind}")
         check(
-            isinstance(logits, Tensor),
-            f"{task}: expected a tensor, got {type(logits).__name__}",
-        )
-        expected = (2, example.num_classes[task])
-        check(
-            logits.dim() == 4 and tuple(logits.shape[:2]) == expected,
-            f"{task}: expected logits (N, K, h, w) with N, K = {expected}, got "
-            f"{tuple(logits.shape)}",
+            logits.dim() == 4 and logits.shape[:2] == (2, num_classes),
+            f"{task}: expected logits (2, {num_classes}, h, w), got {tuple(logits.shape)}",
         )
         check(bool(logits.isfinite().all()), f"{task}: some logits are not finite")
     align_corners = getattr(example.network, "align_corners", None)
@@ -129,10 +124,9 @@ def labels_every_pixel_of_odd_sizes(example: Example) -> None:
             labels = argmax(logits)
             check(labels.shape == (1, *size_hw), f"{task}: {size_hw} became {tuple(labels.shape)}")
             check(labels.dtype == torch.uint8, f"{task}: the label map's type is {labels.dtype}")
-            check(
-                int(labels.max()) < get_task(task).num_classes,
-                f"{task}: class id {int(labels.max())} is not one of the task",
-            )
+            highest = int(labels.max())
+            has_class = highest < get_task(task).num_classes
+            check(has_class, f"{task}: class id {highest} is not one of the task")
 
 
 def trains_every_parameter(example: Example) -> None:
@@ -144,20 +138,16 @@ def trains_every_parameter(example: Example) -> None:
     trained = copy.deepcopy(example.network).train()
     forward = getattr(trained, "forward_heads", trained)
     outputs = forward(example.make_images())
-    if isinstance(outputs, Tensor):
-        outputs = [outputs]
-    elif isinstance(outputs, Mapping):
+    if isinstance(outputs, Mapping):
         outputs = list(outputs.values())
-    loss = torch.stack([logits.square().mean() for logits in outputs]).sum()
-    torch.autograd.backward(loss)
+    heads = [outputs] if isinstance(outputs, Tensor) else outputs
+    torch.autograd.backward(torch.stack([logits.square().mean() for logits in heads]).sum())
     for name, parameter in trained.named_parameters():
-        if parameter.requires_grad:
-            gradient = parameter.grad
-            check(gradient is not None, f"{name} gets no gradient")
-            check(
-                gradient is not None and bool(gradient.isfinite().all()),
-                f"the gradient of {name} is not finite",
-            )
+        if parameter.requires_grad and parameter.grad is None:
+            raise AssertionError(f"{name} gets no gradient")
+        if parameter.grad is not None:
+            is_finite = bool(parameter.grad.isfinite().all())
+            check(is_finite, f"the gradient of {name} is not finite")
 
 
 def loads_its_own_state_dict(example: Example) -> None:
@@ -172,10 +162,8 @@ def loads_its_own_state_dict(example: Example) -> None:
     images = example.make_images()
     expected = example.infer(images)
     for task, logits in example.infer(images, loaded).items():
-        check(
-            torch.equal(logits, expected[task]),
-            f"{task}: after loading its own state dict, the network returns other logits",
-        )
+        is_equal = torch.equal(logits, expected[task])
+        check(is_equal, f"{task}: logits change when the network loads its own state dict")
 
 
 def returns_equal_logits_when_fused(example: Example) -> None:
@@ -196,11 +184,8 @@ def returns_equal_logits_when_fused(example: Example) -> None:
     with torch.inference_mode():
         network.fuse()
     for task, logits in example.infer(images, network).items():
-        difference = (logits - expected[task]).abs().max() / expected[task].std()
-        check(
-            bool(difference < _ROUNDING),
-            f"{task}: fuse() changes logits by {difference:.1e} standard deviations",
-        )
+        change = float((logits - expected[task]).abs().max() / expected[task].std())
+        check(change < _ROUNDING, f"{task}: fuse() changes logits by {change:.1e} of their std")
 
 
 def returns_equal_logits_in_training_mode(example: Example) -> None:
@@ -225,12 +210,10 @@ def can_be_exported(example: Example) -> None:
     size_hw = window.crop_hw if window else example.entry.preprocessing.size_hw
     program = torch.export.export(example.network, (torch.randn(1, 3, *size_hw),))
     values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
-    shapes = [tuple(values[name].shape[:2]) for name in program.graph_signature.user_outputs]
-    expected = [(1, number) for number in example.num_classes.values()]
-    check(
-        sorted(shapes) == sorted(expected),
-        f"the exported program returns (N, K) = {shapes}, not {expected}",
-    )
+    outputs = program.graph_signature.user_outputs
+    shapes = sorted(tuple(values[name].shape[:2]) for name in outputs)
+    expected = sorted((1, number) for number in example.num_classes.values())
+    check(shapes == expected, f"the exported program returns (N, K) = {shapes}, not {expected}")
 
 
 ARCHITECTURE_CONTRACTS: tuple[Callable[[Example], None], ...] = (

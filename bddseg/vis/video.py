@@ -1,9 +1,8 @@
 """Overlays as a video. Needs PyAV, the extra `video`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -13,8 +12,8 @@ from bddseg.data.image import read_image
 from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
 from bddseg.data.sources.video import import_av, index_video, is_video, read_video_frames
 from bddseg.errors import BddsegError
-from bddseg.io.atomic import write_error
-from bddseg.progress import Track, map_in_threads
+from bddseg.io.atomic import open_atomically
+from bddseg.progress import map_in_threads
 from bddseg.tasks.task import Task
 from bddseg.types import Image
 from bddseg.vis.batch import (
@@ -30,12 +29,8 @@ _CODECS = ("libx264", "h264", "mpeg4")
 _DEFAULT_FPS = Fraction(30)
 
 
-@dataclass(frozen=True, slots=True)
-class _LabeledFrame:
-    """A frame and its label map. An image file is read when it is drawn."""
-
-    frame: Image | Path
-    labels: LabelMapRef
+# A frame, its image file (read when it is drawn) or why it cannot be read; and its mask.
+_Item = tuple[Image | Path | BddsegError, LabelMapRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +38,16 @@ class _Clip:
     """The frames to show.
 
     Attributes:
-        frames: The frames, or errors in their stead.
+        frames: Each frame with its mask.
         length: Number of frames.
         fps: Frames per second.
         unpaired: Frames without a mask.
     """
 
-    frames: Iterable[_LabeledFrame | BddsegError]
+    frames: Iterable[_Item]
     length: int
     fps: Fraction
-    unpaired: Sequence[Path] = ()
+    unpaired: tuple[Path, ...] = ()
 
 
 def overlay_video(
@@ -91,32 +86,33 @@ def overlay_video(
     clip = open_clip(source, open_label_set(results, task), options.limit)
     notes: list[str] = []
     failures: list[BddsegError] = []
-    drawn = 0
 
-    def draw(item: _LabeledFrame | BddsegError) -> tuple[Image, str]:
-        if isinstance(item, BddsegError):
-            raise item
-        image = read_image(item.frame) if isinstance(item.frame, Path) else item.frame
-        overlay, note = draw_overlay(image, item.labels, task, style)
+    def draw(item: _Item) -> tuple[Image, str]:
+        frame, labels = item
+        if isinstance(frame, BddsegError):
+            raise frame
+        image = read_image(frame) if isinstance(frame, Path) else frame
+        overlay, note = draw_overlay(image, labels, task, style)
         return (np.hstack([image, overlay]) if side_by_side else overlay), note
 
     def collect() -> Iterator[Image]:
-        nonlocal drawn
-        for result in map_in_threads(draw, _track(clip, options.track), options.num_threads):
+        # Frames of a video are no sequence, which `track` needs.
+        numbers = options.track(range(clip.length), "Drawing the video")
+        items = (item for _, item in zip(numbers, clip.frames, strict=False))
+        for result in map_in_threads(draw, items, options.num_threads):
             if isinstance(result, BddsegError):
                 failures.append(result)
                 continue
             image, note = result
             notes.extend([note] if note else [])
-            drawn += 1
             yield image
 
     write_video(out, collect(), fps or clip.fps)
     return DrawResult(
-        drawn=drawn,
+        drawn=clip.length - len(failures),
         resized=tuple(notes),
         failures=tuple(failures),
-        unpaired=tuple(clip.unpaired),
+        unpaired=clip.unpaired,
     )
 
 
@@ -130,36 +126,24 @@ def write_video(path: Path, images: Iterable[Image], fps: Fraction) -> None:
         BddsegError: PyAV is missing, there are no images, or the file cannot be written.
     """
     av = import_av()
-    part = path.with_name(f".{path.stem}.part.mp4")
     codec = next(name for name in _CODECS if name in av.codecs_available)
     stream = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
-    try:
-        with av.open(str(part), "w") as container:
-            for image in images:
-                if stream is None:
-                    shape = image.shape
-                    height, width = shape[0] // 2 * 2, shape[1] // 2 * 2
-                    stream = container.add_stream(codec, rate=fps)
-                    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-                resized = image if image.shape == shape else cv2.resize(image, shape[1::-1])
-                cropped = np.ascontiguousarray(resized[:height, :width])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(cropped, format="rgb24")))
-            if stream is not None:
-                container.mux(stream.encode())
+    with open_atomically(path) as file, av.open(file, "w", format="mp4") as container:
+        for image in images:
+            if stream is None:
+                shape = image.shape
+                height, width = shape[0] // 2 * 2, shape[1] // 2 * 2
+                stream = container.add_stream(codec, rate=fps)
+                stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+            resized = image if image.shape == shape else cv2.resize(image, shape[1::-1])
+            cropped = np.ascontiguousarray(resized[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(cropped, format="rgb24")))
         if stream is None:
             raise BddsegError(
                 f"{path} would be empty: no frame could be drawn.",
                 "Check that the frames and masks can be opened.",
             )
-        part.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
+        container.mux(stream.encode())
 
 
 def _open_video(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
@@ -177,25 +161,11 @@ def _open_video(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
             "Masks of a video are named like 000120.png; `bddseg infer` writes them.",
         )
     step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
-
-    def read() -> Iterator[_LabeledFrame | BddsegError]:
-        for number, image in read_video_frames(video, numbers):
-            if isinstance(image, BddsegError):
-                yield image
-            else:
-                yield _LabeledFrame(image, by_number[number])
-
-    return _Clip(read(), len(numbers), index.rate / step)
+    frames = ((image, by_number[number]) for number, image in read_video_frames(video, numbers))
+    return _Clip(frames, len(numbers), index.rate / step)
 
 
 def _open_images(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
     frame_set = match_frames(source, [label_set])
-    frames = [_LabeledFrame(frame.path, ref) for frame, (ref,) in frame_set.matched[:limit]]
+    frames = [(frame.path, ref) for frame, (ref,) in frame_set.matched[:limit]]
     return _Clip(frames, len(frames), _DEFAULT_FPS, frame_set.unpaired)
-
-
-def _track(clip: _Clip, track: Track) -> Iterator[_LabeledFrame | BddsegError]:
-    """Yield the frames and show progress; frames of a video are not a sequence."""
-    frames = iter(clip.frames)
-    for _ in track(range(clip.length), "Drawing the video"):
-        yield from islice(frames, 1)

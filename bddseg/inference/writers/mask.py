@@ -1,9 +1,10 @@
 """Masks: class ids as 8-bit PNG."""
 
-from bddseg.data.mask import MASKS_FOLDER, encode_mask
+from bddseg.data.mask import MASKS_FOLDER
 from bddseg.data.sources.source import FrameRef
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.writers.writer import FileWriter
+from bddseg.io.png import encode_png
 
 
 class MaskWriter(FileWriter):
@@ -15,4 +16,4 @@ class MaskWriter(FileWriter):
     def encode(self, item: FrameRef, prediction: Prediction) -> bytes:
         """Return the label map as a single-channel 8-bit PNG."""
         del item
-        return encode_mask(prediction.labels)
+        return encode_png(prediction.labels)

@@ -13,8 +13,8 @@ from bddseg_scenes.traffic import block_lanes
 from bddseg_scenes.vehicles import Vehicle
 
 from bddseg.data.image import encode_jpeg
-from bddseg.data.mask import encode_mask
 from bddseg.demo import GROUND_TRUTH, IMAGES
+from bddseg.io.png import encode_png
 
 SMALL = (90, 160)
 DIRECT, ALTERNATIVE, BACKGROUND = 0, 1, 2
@@ -56,7 +56,7 @@ def test_different_seeds_give_different_scenes(scenes: list[Scene]) -> None:
 def test_the_frames_of_the_demo_are_reproduced(name: str) -> None:
     scene = render_scene(int(name.removeprefix("scene-")))
     assert encode_jpeg(scene.frame) == (IMAGES / f"{name}.jpg").read_bytes()
-    assert encode_mask(scene.labels) == (GROUND_TRUTH / f"{name}.png").read_bytes()
+    assert encode_png(scene.labels) == (GROUND_TRUTH / f"{name}.png").read_bytes()
 
 
 @pytest.mark.parametrize("seed", range(6))
