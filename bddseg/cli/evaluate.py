@@ -25,9 +25,6 @@ from bddseg.io.atomic import write_atomically
 from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bddseg.metrics.conditions import ConditionResult
     from bddseg.metrics.evaluation import Evaluation
 
 
@@ -96,47 +93,34 @@ def evaluate(
         )
         for predictions in results
     ]
-    _write_files(evaluations[0], per_image, out_file, worst_first=worst_first)
+    if per_image is not None:
+        from bddseg.metrics.per_image import write_frames
+
+        write_frames(per_image, evaluations[0], worst_first=worst_first)
+    if out_file is not None:
+        from bddseg.metrics.official import format_official
+
+        content = json.dumps(format_official(evaluations[0]["official"]), indent=2)
+        write_atomically(out_file, content.encode())
     if len(results) > 1:
         _show_comparison(results, evaluations, as_json=as_json)
     else:
-        conditions = _score_conditions(evaluations[0], attributes, by)
-        _show_scores(evaluations[0], conditions, as_json=as_json)
+        _show_scores(evaluations[0], attributes, by, as_json=as_json)
     for predictions, evaluation in zip(results, evaluations, strict=True):
         for warning in evaluation.warnings:
             show_note(f"{predictions}: {warning}" if len(results) > 1 else warning)
 
 
-def _write_files(
-    evaluation: "Evaluation", per_image: Path | None, out_file: Path | None, *, worst_first: bool
-) -> None:
-    if per_image is not None:
-        from bddseg.metrics.per_image import write_frames
-
-        write_frames(per_image, evaluation, worst_first=worst_first)
-    if out_file is not None:
-        from bddseg.metrics.official import format_official
-
-        content = json.dumps(format_official(evaluation["official"]), indent=2)
-        write_atomically(out_file, content.encode())
-
-
-def _score_conditions(
-    evaluation: "Evaluation", attributes: Path | None, by: str
-) -> "list[ConditionResult]":
-    if attributes is None:
-        return []
-    from bddseg.metrics.conditions import read_attributes, score_conditions
-
-    return score_conditions(evaluation, read_attributes(attributes), by.split(","))
-
-
 def _show_scores(
-    evaluation: "Evaluation", conditions: "Sequence[ConditionResult]", *, as_json: bool
+    evaluation: "Evaluation", attributes: Path | None, by: str, *, as_json: bool
 ) -> None:
+    conditions = []
+    if attributes is not None:
+        from bddseg.metrics.conditions import read_attributes, score_conditions
+
+        conditions = score_conditions(evaluation, read_attributes(attributes), by.split(","))
     if as_json:
-        rows = {"by": [each.to_dict() for each in conditions]} if conditions else {}
-        show_json(evaluation.to_dict() | rows)
+        show_json(evaluation.to_dict() | ({"by": conditions} if conditions else {}))
         return
     show(describe_score(evaluation))
     if conditions:
@@ -144,7 +128,7 @@ def _show_scores(
 
 
 def _show_comparison(
-    results: "Sequence[Path]", evaluations: "Sequence[Evaluation]", *, as_json: bool
+    results: list[Path], evaluations: "list[Evaluation]", *, as_json: bool
 ) -> None:
     from bddseg.metrics.bootstrap import compare_evaluations
 

@@ -9,11 +9,11 @@ from bddseg.progress import pluralize
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import Any
 
     from rich.console import Group, RenderableType
 
     from bddseg.metrics.bootstrap import Difference
-    from bddseg.metrics.conditions import ConditionResult
     from bddseg.metrics.evaluation import Evaluation
     from bddseg.metrics.metric import MetricTable, Scores
 
@@ -24,32 +24,26 @@ def describe_score(evaluation: "Evaluation") -> "Group":
 
     frames = pluralize(len(evaluation.frames), "frame")
     parts: list[RenderableType] = [f"Task {evaluation.task.name}, {frames}. In percent."]
-    for name, metric in evaluation.metrics.metrics.items():
+    for name, metric in evaluation.metrics.items():
         parts += ["", *_describe_metric(evaluation[name], metric.table)]
     return Group(*parts)
 
 
-def describe_conditions(evaluation: "Evaluation", results: "Sequence[ConditionResult]") -> "Group":
+def describe_conditions(evaluation: "Evaluation", rows: "Sequence[dict[str, Any]]") -> "Group":
     """Return the headlines by condition as a table."""
     from rich.console import Group
 
-    from bddseg.metrics.standard import get_rank_key
-
-    headings = evaluation.metrics.headings
+    headings = evaluation.headings
     table = make_table(
         ["attribute", "value", "frames", *headings.values()],
         [
-            [
-                each.attribute,
-                each.value,
-                str(each.num_frames),
-                *(_format(each.headlines[key]) for key in headings),
-            ]
-            for each in results
+            [row["attribute"], row["value"], str(row["frames"])]
+            + [_format(row[key]) for key in headings]
+            for row in rows
         ],
         num_text=2,
     )
-    order = headings[get_rank_key(evaluation.task)]
+    order = headings[evaluation.rank_key]
     return Group("", f"By condition, the worst first ({order}):", "", table)
 
 
@@ -70,7 +64,7 @@ def describe_comparison(
 
     first = evaluations[0]
     rows: list[list[str]] = []
-    for key, heading in first.metrics.headings.items():
+    for key, heading in first.headings.items():
         for number, evaluation in enumerate(evaluations):
             cells = _describe_difference(differences[number - 1][key]) if number else ["", ""]
             rows.append([heading, str(number + 1), _format(evaluation.headlines[key]), *cells])

@@ -1,7 +1,7 @@
 """Comparing predictions on the same frames: is a difference larger than chance explains?"""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bddseg.errors import BddsegError
-from bddseg.metrics.confusion import Counts
 from bddseg.metrics.evaluation import Evaluation
-from bddseg.metrics.metric import Metric, get_number
+from bddseg.metrics.metric import compute_headlines
 
 _NUM_SAMPLES = 1000
 _CHUNK = 50
@@ -63,46 +62,24 @@ def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Diff
             "The two evaluations are of different frames.", "Score both against one ground truth."
         )
     differences: dict[str, Difference] = {}
-    for name in first.metrics.metrics:
-        differences |= _compare_metric(name, first, second)
+    for name in first.metrics:
+        before, after = _score_samples(name, first), _score_samples(name, second)
+        differences |= {key: _summarize(after[key] - before[key]) for key in before}
     return differences
 
 
-def _compare_metric(name: str, first: Evaluation, second: Evaluation) -> dict[str, Difference]:
-    metric = type(first.metrics.metrics[name])(first.task)
-    headlines = metric.table.headlines
-    paths = [headline.path for headline in headlines]
-    before, after = (
-        _score_samples(metric, _stack_counts(name, each), paths) for each in (first, second)
-    )
-    changes = after - before
-    return {
-        f"{name}_{headline.key}": _summarize(changes[:, column])
-        for column, headline in enumerate(headlines)
-    }
-
-
-def _stack_counts(name: str, evaluation: Evaluation) -> Counts:
-    return np.stack([frame.metrics.metrics[name].counts for frame in evaluation.frames])
-
-
-def _score_samples(metric: Metric, counts: Counts, paths: Sequence[tuple[str, ...]]) -> Floats:
-    """Return the numbers at some paths for all frames, and then for each bootstrap sample.
-
-    Args:
-        metric: Metric to compute with.
-        counts: Its counts of each frame, (frames, ...).
-        paths: Paths of the numbers in its scores.
-    """
+def _score_samples(name: str, evaluation: Evaluation) -> dict[str, Floats]:
+    """Return each headline of a metric for all frames, and then for each bootstrap sample."""
+    metric = type(evaluation.metrics[name])(evaluation.task)
+    counts = np.stack([frame.metrics[name].counts for frame in evaluation.frames])
     # Sums of pixels are exact in float64, which has faster products of matrices than int64.
     flat = counts.reshape(len(counts), -1).astype(np.float64)
-    rows: list[list[float]] = []
+    rows: list[dict[str, float]] = []
     for weights in _draw_weights(len(counts)):
         for summed in weights @ flat:
             metric.counts = summed.astype(np.int64).reshape(counts.shape[1:])
-            scores = metric.compute()
-            rows.append([get_number(scores, path) for path in paths])
-    return np.array(rows)
+            rows.append(compute_headlines({name: metric}))
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def _draw_weights(num_frames: int) -> Iterator[Floats]:

@@ -5,13 +5,12 @@ and within a distance d of its contour: |G_d and P_d| / |G_d or P_d|, with d of 
 """
 
 import math
-from typing import Self
 
 import cv2
 import numpy as np
 
 from bddseg.metrics.confusion import Counts
-from bddseg.metrics.metric import FramePair, Headline, MetricTable, Scores
+from bddseg.metrics.metric import FramePair, Headline, Metric, MetricTable, Scores
 from bddseg.metrics.ratios import divide, mean_percent, name_percents
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import BinaryMask, LabelMap
@@ -19,7 +18,7 @@ from bddseg.types import BinaryMask, LabelMap
 _DISTANCE = 0.02
 
 
-class BoundaryMetric:
+class BoundaryMetric(Metric):
     """Boundary IoU of each class of a task.
 
     Attributes:
@@ -29,13 +28,7 @@ class BoundaryMetric:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.counts: Counts = np.zeros((task.num_classes, 2), np.int64)
-
-    @classmethod
-    def supports(cls, task: Task) -> bool:
-        """Return True: the classes of every task have edges."""
-        del task
-        return True
+        self.counts = np.zeros((task.num_classes, 2), np.int64)
 
     @property
     def table(self) -> MetricTable:
@@ -51,10 +44,6 @@ class BoundaryMetric:
     def update(self, pair: FramePair) -> None:
         """Add the counts of a frame."""
         self.counts += count_boundary(pair.ground_truth, pair.prediction, self.task.num_classes)
-
-    def merge(self, other: Self) -> None:
-        """Add the counts of another metric of the same task."""
-        self.counts += other.counts
 
     def compute(self) -> Scores:
         """Return the boundary IoU of each class, and the mean over those that occur."""
@@ -76,14 +65,12 @@ def count_boundary(ground_truth: LabelMap, prediction: LabelMap, num_classes: in
     labeled = ground_truth != IGNORE_INDEX
     counts = np.zeros((num_classes, 2), np.int64)
     for class_id in range(num_classes):
-        true_band, predicted_band = (
+        actual, predicted = (
             _find_band(labels == class_id, distance) & labeled
             for labels in (ground_truth, prediction)
         )
-        counts[class_id] = (
-            np.count_nonzero(true_band & predicted_band),
-            np.count_nonzero(true_band | predicted_band),
-        )
+        both, either = actual & predicted, actual | predicted
+        counts[class_id] = np.count_nonzero(both), np.count_nonzero(either)
     return counts
 
 

@@ -3,42 +3,17 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bddseg.data.sources.files import IMAGE_SUFFIXES
+from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
-from bddseg.metrics.collection import MetricCollection
-from bddseg.metrics.evaluation import Evaluation, FrameResult
-from bddseg.metrics.standard import get_rank_key, order_worst_first
+from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
 
 # The condition of frames without the attribute.
 UNDEFINED = "undefined"
 
 Attributes = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionResult:
-    """The scores of the frames of one condition.
-
-    Attributes:
-        attribute: Attribute, such as "weather".
-        value: Its value, such as "rainy".
-        num_frames: Number of frames.
-        headlines: Headlines of all metrics, by key, in percent.
-    """
-
-    attribute: str
-    value: str
-    num_frames: int
-    headlines: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain data."""
-        condition = {"attribute": self.attribute, "value": self.value, "frames": self.num_frames}
-        return condition | self.headlines
 
 
 def read_attributes(path: Path) -> dict[str, Attributes]:
@@ -65,8 +40,11 @@ def read_attributes(path: Path) -> dict[str, Attributes]:
 
 def score_conditions(
     evaluation: Evaluation, attributes: Mapping[str, Attributes], names: Sequence[str]
-) -> list[ConditionResult]:
+) -> list[dict[str, Any]]:
     """Return the scores for each value of some attributes, from summed counts, the worst first.
+
+    Each is plain data: "attribute", such as "weather", "value", such as "rainy", "frames", the
+    number of frames, and the headlines of all metrics in percent, by key.
 
     Args:
         evaluation: Evaluation.
@@ -78,7 +56,7 @@ def score_conditions(
         BddsegError: no frame has one of the attributes.
     """
     by_file_name = {PurePosixPath(name).name: values for name, values in attributes.items()}
-    results: list[ConditionResult] = []
+    results: list[dict[str, Any]] = []
     for attribute in names:
         groups: dict[str, list[FrameResult]] = defaultdict(list)
         for frame in evaluation.frames:
@@ -91,25 +69,14 @@ def score_conditions(
                 f"The file has: {', '.join(known) or 'no attributes'}. Check that it describes "
                 "these frames.",
             )
-        scored = [_score_group(attribute, value, frames) for value, frames in groups.items()]
-        rank_key = get_rank_key(evaluation.task)
-        results += sorted(scored, key=lambda each: order_worst_first(each.headlines[rank_key]))
+        scored = [
+            {"attribute": attribute, "value": value, "frames": len(frames)}
+            | Evaluation(task=evaluation.task, frames=tuple(frames)).headlines
+            for value, frames in groups.items()
+        ]
+        results += sorted(scored, key=lambda row: order_worst_first(row[evaluation.rank_key]))
     return results
 
 
-def _score_group(attribute: str, value: str, frames: Sequence[FrameResult]) -> ConditionResult:
-    first = frames[0].metrics
-    total = MetricCollection(first.task, first.metrics)
-    for frame in frames:
-        total.merge(frame.metrics)
-    return ConditionResult(
-        attribute=attribute,
-        value=value,
-        num_frames=len(frames),
-        headlines=total.compute_headlines(),
-    )
-
-
 def _strip_suffix(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path)
+    return str(PurePosixPath(name).with_suffix("")) if is_image(name) else name

@@ -7,11 +7,14 @@ from pathlib import Path
 from bddseg.data.label_set import open_label_set
 from bddseg.data.result_task import find_task
 from bddseg.errors import BddsegError
-from bddseg.metrics.collection import MetricCollection, choose_metrics
 from bddseg.metrics.evaluation import Evaluation, FrameResult
+from bddseg.metrics.metric import METRICS
 from bddseg.metrics.pairing import Pair, pair_label_sets, read_pair
 from bddseg.progress import Track, map_in_threads, track_silently
 from bddseg.tasks.task import Task
+
+# Computed always, binary only where the task has a background.
+_DEFAULT_METRICS = ("official", "standard", "binary")
 
 
 def evaluate(
@@ -44,41 +47,36 @@ def evaluate(
     """
     ground_truth, predictions = Path(ground_truth), Path(predictions)
     task = find_task(task, ground_truth, predictions)
-    names = choose_metrics(task, [metrics] if isinstance(metrics, str) else metrics)
-    true_labels, predicted_labels = (
-        open_label_set(source, task) for source in (ground_truth, predictions)
-    )
+    names = _choose_metrics(task, [metrics] if isinstance(metrics, str) else metrics)
+    true_labels = open_label_set(ground_truth, task)
+    predicted_labels = open_label_set(predictions, task)
     pairs = pair_label_sets(true_labels, predicted_labels)
-    total = MetricCollection(task, names)
     frames: list[FrameResult] = []
-    score = partial(score_pair, task=task, metrics=names)
+    score = partial(_score_pair, task=task, metrics=names)
     for outcome in map_in_threads(score, track(pairs, "Scoring"), num_threads):
         if isinstance(outcome, BddsegError):
             raise outcome
-        total.merge(outcome.metrics)
         frames.append(outcome)
-    used = {pair.prediction.name for pair in pairs if pair.prediction}
+    used = {prediction.name for _, prediction in pairs if prediction}
     extra = tuple(name for name in predicted_labels if name not in used)
-    return Evaluation(task=task, frames=tuple(frames), extra=extra, metrics=total)
+    return Evaluation(task=task, frames=tuple(frames), extra=extra)
 
 
-def score_pair(pair: Pair, task: Task, metrics: Sequence[str]) -> FrameResult:
-    """Return the result of one frame.
+def _choose_metrics(task: Task, further: Sequence[str]) -> list[str]:
+    """Return the names of the default metrics and of further ones, each once."""
+    for name in further:
+        if not METRICS.load(name).supports(task):
+            raise BddsegError(
+                f"The metric '{name}' does not support the task {task.name}.",
+                "Choose another metric or another task.",
+            )
+    defaults = [name for name in _DEFAULT_METRICS if METRICS.load(name).supports(task)]
+    return list(dict.fromkeys([*defaults, *further]))
 
-    Args:
-        pair: Files of the frame.
-        task: Task of both.
-        metrics: Names of the metrics.
 
-    Raises:
-        BddsegError: a label map cannot be read, or the two differ in size.
-    """
-    collection = MetricCollection(task, metrics)
+def _score_pair(pair: Pair, task: Task, metrics: Sequence[str]) -> FrameResult:
     labels = read_pair(pair, task)
-    collection.update(labels)
-    return FrameResult(
-        name=pair.ground_truth.name,
-        is_missing=pair.prediction is None,
-        confusion=labels.confusion,
-        metrics=collection,
-    )
+    counted = {name: METRICS.load(name)(task) for name in metrics}
+    for metric in counted.values():
+        metric.update(labels)
+    return FrameResult(name=pair[0].name, is_missing=pair[1] is None, metrics=counted)

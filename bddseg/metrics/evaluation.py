@@ -1,14 +1,12 @@
 """What an evaluation found, of each frame and of all."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from bddseg.metrics.collection import MetricCollection
 from bddseg.metrics.confusion import UNLABELED, Counts
-from bddseg.metrics.metric import Scores
+from bddseg.metrics.metric import Metric, Scores, compute_headlines
 from bddseg.progress import pluralize
 from bddseg.tasks.task import Task
 
@@ -23,14 +21,12 @@ class FrameResult:
     Attributes:
         name: Path of the frame's ground truth below its source, without the suffix.
         is_missing: Whether there is no prediction; all its pixels count as wrong.
-        confusion: Confusion matrix (K + 1, K + 1), ground truth by prediction.
-        metrics: Metrics of this frame alone.
+        metrics: Metrics of this frame alone, by name; "standard" is always there.
     """
 
     name: str
     is_missing: bool
-    confusion: Counts
-    metrics: MetricCollection
+    metrics: dict[str, Metric]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -39,59 +35,88 @@ class Evaluation:
 
     Attributes:
         task: Task.
-        frames: Results of each frame, in the order of the ground truth.
+        frames: Results of each frame, at least one, in the order of the ground truth.
         extra: Names of predictions without ground truth; they are ignored.
-        metrics: Metrics of all frames.
     """
 
     task: Task
     frames: tuple[FrameResult, ...]
-    extra: tuple[str, ...]
-    metrics: MetricCollection
+    extra: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> Scores:
         return self.scores[metric]
 
     def __repr__(self) -> str:
         numbers = ", ".join(
-            f"{heading} {self.headlines[key]:.2f}" for key, heading in self.metrics.headings.items()
+            f"{heading} {self.headlines[key]:.2f}" for key, heading in self.headings.items()
         )
         frames = pluralize(len(self.frames), "frame")
         return f"<Evaluation of {frames}, task {self.task.name}: {numbers}>"
 
     @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics of all frames, by name."""
+        metrics = {name: type(each)(self.task) for name, each in self.frames[0].metrics.items()}
+        for frame in self.frames:
+            for name, metric in metrics.items():
+                metric.merge(frame.metrics[name])
+        return metrics
+
+    @cached_property
     def scores(self) -> dict[str, Scores]:
         """The scores of each metric, by its name."""
-        return self.metrics.compute()
+        return {name: metric.compute() for name, metric in self.metrics.items()}
 
     @cached_property
     def headlines(self) -> dict[str, float]:
         """The numbers that stand for the result, such as "official_miou", in percent."""
-        return self.metrics.compute_headlines()
+        return compute_headlines(self.metrics)
+
+    @property
+    def headings(self) -> dict[str, str]:
+        """The headings of the headlines, by key."""
+        return {
+            f"{name}_{headline.key}": f"{name} {headline.heading}"
+            for name, metric in self.metrics.items()
+            for headline in metric.table.headlines
+        }
+
+    @property
+    def rank_key(self) -> str:
+        """The headline by which frames and conditions are sorted, the worst first.
+
+        With the background, also frames without any foreground have a score.
+        """
+        name = "miou" if self.task.background is None else "miou_with_background"
+        return f"standard_{name}"
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of frames without a prediction; all their pixels count as wrong."""
         return tuple(frame.name for frame in self.frames if frame.is_missing)
 
-    @cached_property
+    @property
     def confusion(self) -> Counts:
         """Confusion matrix (K + 1, K + 1) of all frames, ground truth by prediction."""
-        counts: Counts = np.sum([frame.confusion for frame in self.frames], axis=0)
-        return counts
+        return self.metrics["standard"].counts
 
     @property
     def warnings(self) -> list[str]:
         """What can be misleading about the scores, in sentences."""
-        missing, extra = len(self.missing), len(self.extra)
-        sentences = [
-            self._describe_gap(),
-            f"{pluralize(missing, 'frame')} without a prediction: all pixels count as wrong."
-            if missing
-            else "",
-            f"{pluralize(extra, 'prediction')} without ground truth: ignored." if extra else "",
-        ]
-        return [sentence for sentence in sentences if sentence]
+        sentences = []
+        gap = self.headlines["official_miou"] - self.headlines["standard_miou"]
+        if abs(gap) > _NOTABLE_GAP:
+            sentences.append(
+                f"The official mIoU is {abs(gap):.1f} points {'above' if gap > 0 else 'below'} the "
+                "standard mIoU: it ignores errors on the background. Rely on the standard mIoU."
+            )
+        if self.missing:
+            frames = pluralize(len(self.missing), "frame")
+            sentences.append(f"{frames} without a prediction: all pixels count as wrong.")
+        if self.extra:
+            predictions = pluralize(len(self.extra), "prediction")
+            sentences.append(f"{predictions} without ground truth: ignored.")
+        return sentences
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data, without the frames.
@@ -111,11 +136,7 @@ class Evaluation:
             },
         }
 
-    def _describe_gap(self) -> str:
-        gap = self.headlines["official_miou"] - self.headlines["standard_miou"]
-        if not abs(gap) > _NOTABLE_GAP:
-            return ""
-        return (
-            f"The official mIoU is {abs(gap):.1f} points {'above' if gap > 0 else 'below'} the "
-            "standard mIoU: it ignores errors on the background. Rely on the standard mIoU."
-        )
+
+def order_worst_first(score: float) -> tuple[bool, float]:
+    """Return a sort key: low scores come first, and NaN last."""
+    return math.isnan(score), score

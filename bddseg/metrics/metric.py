@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Protocol, Self, TypedDict
+from functools import cached_property, reduce
+from operator import getitem
+from typing import Any, Protocol, Self, TypedDict, cast
 
 import numpy as np
 
@@ -87,7 +88,8 @@ class Metric(Protocol):
     """A metric of a task, made by `Metric(task)`, with the counts of the frames that it was given.
 
     Its state is one array of counts that add up over frames, so that scores of any group of frames
-    come from summed counts.
+    come from summed counts. `supports` and `merge` are inherited where a class names this as its
+    base.
 
     Attributes:
         counts: int64, of one shape for each task; zeros at first. Assigning it replaces the state.
@@ -99,8 +101,9 @@ class Metric(Protocol):
 
     @classmethod
     def supports(cls, task: Task) -> bool:
-        """Return whether the metric has a meaning for a task."""
-        ...
+        """Return whether the metric has a meaning for a task: by default, for every one."""
+        del task
+        return True
 
     @property
     def table(self) -> MetricTable:
@@ -113,14 +116,14 @@ class Metric(Protocol):
 
     def merge(self, other: Self) -> None:
         """Add the counts of another metric of the same class and task."""
-        ...
+        self.counts += other.counts
 
     def compute(self) -> Scores:
         """Return the scores of all frames so far."""
         ...
 
 
-class ConfusionMetric:
+class ConfusionMetric(Metric):
     """A base class for metrics that are computed from the confusion matrix.
 
     Attributes:
@@ -130,29 +133,26 @@ class ConfusionMetric:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.counts: Counts = np.zeros((task.num_classes + 1, task.num_classes + 1), np.int64)
-
-    @classmethod
-    def supports(cls, task: Task) -> bool:
-        """Return True: every task has a confusion matrix."""
-        del task
-        return True
+        self.counts = np.zeros((task.num_classes + 1, task.num_classes + 1), np.int64)
 
     def update(self, pair: FramePair) -> None:
         """Add the confusion matrix of a frame."""
         self.counts += pair.confusion
 
-    def merge(self, other: Self) -> None:
-        """Add the confusion matrix of another metric of the same task."""
-        self.counts += other.counts
 
+def compute_headlines(metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Return the headlines of metrics by key, such as "official_miou".
 
-def get_number(scores: Scores, path: tuple[str, ...]) -> float:
-    """Return the number at a path, such as ("mean", "iou")."""
-    found: Any = scores
-    for key in path:
-        found = found[key]
-    return float(found)
+    Args:
+        metrics: Metrics by name.
+    """
+    headlines: dict[str, float] = {}
+    for name, metric in metrics.items():
+        scores = metric.compute()
+        for headline in metric.table.headlines:
+            number = reduce(getitem, headline.path, cast(Any, scores))
+            headlines[f"{name}_{headline.key}"] = float(number)
+    return headlines
 
 
 METRICS: Registry[type[Metric]] = Registry(

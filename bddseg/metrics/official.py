@@ -6,7 +6,7 @@ import numpy as np
 
 from bddseg.metrics.confusion import Counts, join_background
 from bddseg.metrics.metric import ConfusionMetric, Headline, MetricTable, Scores
-from bddseg.metrics.ratios import divide, mean_percent, name_percents, sum_percent
+from bddseg.metrics.ratios import divide, mean_percent, name_percents
 from bddseg.tasks.task import Task
 
 
@@ -61,8 +61,8 @@ def compute_official_score(counts: Counts, task: Task) -> Scores:
         "classes": name_percents(task.foreground, {"iou": iou, "acc": acc}),
         "mean": {"iou": mean_percent(iou[occurs]), "acc": mean_percent(acc[occurs])},
         "overall": {
-            "pixel_acc": sum_percent(divide(correct, total)),
-            "frequency_weighted_iou": sum_percent(iou * divide(true_pixels, total)),
+            "pixel_acc": float(100 * divide(correct, total).sum()),
+            "frequency_weighted_iou": float(100 * (iou * divide(true_pixels, total)).sum()),
         },
     }
 

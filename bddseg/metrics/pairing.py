@@ -1,8 +1,5 @@
 """Which prediction belongs to which ground truth, and reading the two."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from bddseg.data.label_set import LabelMapRef, LabelSet
@@ -12,18 +9,8 @@ from bddseg.record import find_record
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The files of one frame.
-
-    Attributes:
-        ground_truth: Where the ground truth is.
-        prediction: Where the prediction is; None if there is none.
-    """
-
-    ground_truth: LabelMapRef
-    prediction: LabelMapRef | None
+# The ground truth and, if there is one, the prediction of one frame.
+Pair = tuple[LabelMapRef, LabelMapRef | None]
 
 
 def pair_label_sets(ground_truth: LabelSet, predictions: LabelSet) -> list[Pair]:
@@ -40,15 +27,23 @@ def pair_label_sets(ground_truth: LabelSet, predictions: LabelSet) -> list[Pair]
             "not ground truth.",
             f"Are the two swapped? Try -g {predictions.source} -r {ground_truth.source}.",
         )
-    pairs = [
-        Pair(ground_truth=ref, prediction=_find(name, ground_truth, predictions))
-        for name, ref in ground_truth.items()
-    ]
-    _check_unique(pairs)
-    if all(pair.prediction is None for pair in pairs):
+    pairs: list[Pair] = []
+    owners: dict[str, LabelMapRef] = {}
+    for name, ref in ground_truth.items():
+        found = predictions.find(name)
+        # One that has the path of another frame belongs to that one.
+        if found and found.name != name and found.name in ground_truth:
+            found = None
+        if found and (owner := owners.setdefault(found.name, ref)) is not ref:
+            raise BddsegError(
+                f"{found.origin} could belong to {owner.origin} or to {ref.origin}.",
+                "Give both sources the same folders, or give every file a name of its own.",
+            )
+        pairs.append((ref, found))
+    if not owners:
         raise BddsegError(
             f"No file name in {predictions.source} is also in {ground_truth.source} "
-            f"(such as {pairs[0].ground_truth.name}).",
+            f"(such as {pairs[0][0].name}).",
             "Ground truth and predictions are paired by file name without the suffix; check both.",
         )
     return pairs
@@ -62,46 +57,23 @@ def read_pair(pair: Pair, task: Task) -> FramePair:
     Raises:
         BddsegError: a label map cannot be read, or the two differ in size.
     """
-    labels = pair.ground_truth.read(), pair.prediction.read() if pair.prediction else None
+    true_ref, predicted_ref = pair
+    labels = true_ref.read(), predicted_ref.read() if predicted_ref else None
     # A Scalabel frame without labels may have no size: it has that of the other, or the dataset's.
     default = task.frame_size_hw or (0, 0)
     shape = next((each.shape for each in labels if each is not None), default)
-    fills = task.fill_id, task.fill_id if pair.prediction else task.num_classes
+    fills = task.fill_id, task.fill_id if predicted_ref else task.num_classes
     ground_truth, prediction = (
         np.full(shape, fill, np.uint8) if each is None else each
         for each, fill in zip(labels, fills, strict=True)
     )
-    if pair.prediction and ground_truth.shape != prediction.shape:
+    if predicted_ref and ground_truth.shape != prediction.shape:
         raise BddsegError(
-            f"{pair.prediction.origin} is {_describe_size(prediction)}, but its ground truth "
-            f"{pair.ground_truth.origin} is {_describe_size(ground_truth)}.",
+            f"{predicted_ref.origin} is {_describe_size(prediction)}, but its ground truth "
+            f"{true_ref.origin} is {_describe_size(ground_truth)}.",
             "Both must have the same size; predict again from the frames at full size.",
         )
     return FramePair(ground_truth, prediction, task)
-
-
-def _find(
-    name: str, ground_truth: Mapping[str, LabelMapRef], predictions: LabelSet
-) -> LabelMapRef | None:
-    found = predictions.find(name)
-    # One that has the path of another frame belongs to that one.
-    belongs_elsewhere = found is not None and found.name != name and found.name in ground_truth
-    return None if belongs_elsewhere else found
-
-
-def _check_unique(pairs: list[Pair]) -> None:
-    """Refuse a prediction that would be scored against two frames."""
-    owners: dict[str, LabelMapRef] = {}
-    for pair in pairs:
-        if pair.prediction is None:
-            continue
-        owner = owners.setdefault(pair.prediction.name, pair.ground_truth)
-        if owner is not pair.ground_truth:
-            raise BddsegError(
-                f"{pair.prediction.origin} could belong to {owner.origin} or to "
-                f"{pair.ground_truth.origin}.",
-                "Give both sources the same folders, or give every file a name of its own.",
-            )
 
 
 def _describe_size(labels: LabelMap) -> str:

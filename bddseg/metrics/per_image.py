@@ -10,8 +10,8 @@ from typing import Any
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
 from bddseg.metrics.confusion import UNLABELED
-from bddseg.metrics.evaluation import Evaluation, FrameResult
-from bddseg.metrics.standard import get_rank_key, order_worst_first
+from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
+from bddseg.metrics.metric import compute_headlines
 
 
 def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = False) -> None:
@@ -20,7 +20,7 @@ def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = Fals
     Columns:
 
     - frame, missing: Name; 1 if there is no prediction, else 0.
-    - rank: 1 for the worst frame, by `get_rank_key`; empty if it has no score.
+    - rank: 1 for the worst frame, by `Evaluation.rank_key`; empty if it has no score.
     - official_miou and so on: The headlines of all metrics.
     - standard.classes.direct.iou and so on: All numbers of all metrics, by their path in the JSON.
     - pixels GROUND_TRUTH as PREDICTION: Each cell of the confusion matrix.
@@ -36,7 +36,7 @@ def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = Fals
         BddsegError: the file cannot be written.
     """
     rows = [_describe_frame(frame, evaluation) for frame in evaluation.frames]
-    rank_key = get_rank_key(evaluation.task)
+    rank_key = evaluation.rank_key
     ranked = sorted(rows, key=lambda row: (*order_worst_first(row[rank_key]), row["frame"]))
     for rank, row in enumerate(ranked, start=1):
         row["rank"] = "" if math.isnan(row[rank_key]) else rank
@@ -78,9 +78,9 @@ def _describe_frame(frame: FrameResult, evaluation: Evaluation) -> dict[str, Any
         "frame": frame.name,
         "missing": int(frame.is_missing),
         "rank": "",
-        **frame.metrics.compute_headlines(),
-        **dict(_flatten(frame.metrics.compute())),
-        **dict(zip(cells, frame.confusion.ravel().tolist(), strict=True)),
+        **compute_headlines(frame.metrics),
+        **dict(_flatten({name: each.compute() for name, each in frame.metrics.items()})),
+        **dict(zip(cells, frame.metrics["standard"].counts.ravel().tolist(), strict=True)),
     }
 
 

@@ -23,11 +23,6 @@ def mean_percent(ratios: Floats) -> float:
     return float(100 * ratios.mean()) if ratios.size else math.nan
 
 
-def sum_percent(ratios: Floats) -> float:
-    """Return the sum of ratios, in percent."""
-    return float(100 * ratios.sum())
-
-
 def name_percents(names: Sequence[str], columns: dict[str, Floats]) -> dict[str, dict[str, float]]:
     """Return columns of ratios as rows by name, in percent.
 

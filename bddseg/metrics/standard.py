@@ -1,7 +1,5 @@
 """The standard score, in which every labeled pixel counts, and that of "drivable or not"."""
 
-import math
-
 import numpy as np
 
 from bddseg.metrics.confusion import Counts
@@ -117,17 +115,3 @@ def join_foreground(counts: Counts) -> Counts:
     starts = [0, len(counts) - 2, len(counts) - 1]
     joined: Counts = np.add.reduceat(np.add.reduceat(counts, starts, axis=0), starts, axis=1)
     return joined
-
-
-def get_rank_key(task: Task) -> str:
-    """Return the headline by which frames and conditions are sorted, the worst first.
-
-    With the background, also frames without any foreground have a score.
-    """
-    name = "miou" if task.background is None else "miou_with_background"
-    return f"standard_{name}"
-
-
-def order_worst_first(score: float) -> tuple[bool, float]:
-    """Return a sort key: low scores come first, and NaN last."""
-    return math.isnan(score), score

@@ -1,8 +1,9 @@
 """Architectures: the functions that build networks, and building the network of an entry."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from torch import nn
 
@@ -13,14 +14,6 @@ from bddseg.specs import Entry
 from bddseg.tasks.task import get_task
 
 
-class Architecture(Protocol):
-    """A function that builds a network for K classes from explicit keywords."""
-
-    def __call__(self, *, num_classes: int, **options: Any) -> nn.Module:
-        """Return a network with fresh parameters; its state dict has the checkpoint's names."""
-        ...
-
-
 def _check(candidate: Any) -> None:
     check_takes_keywords(candidate)
     signature = inspect.signature(candidate)
@@ -28,7 +21,9 @@ def _check(candidate: Any) -> None:
         raise TypeError(f"its function has no parameter num_classes: {signature}")
 
 
-ARCHITECTURES: Registry[Architecture] = Registry(
+# Each builds a network from explicit keywords, `num_classes` and its options; its state dict has
+# the checkpoint's names.
+ARCHITECTURES: Registry[Callable[..., nn.Module]] = Registry(
     "bddseg.architectures", "architecture", check=_check
 )
 

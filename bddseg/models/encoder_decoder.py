@@ -24,10 +24,7 @@ class EncoderDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        backbone: nn.Module,
-        decode_head: DecodeHead,
-        auxiliary_head: DecodeHead | None = None,
+        self, backbone: nn.Module, decode_head: DecodeHead, auxiliary_head: DecodeHead | None = None
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -70,7 +67,7 @@ def make_architecture(head_class: type[DecodeHead]) -> Callable[..., EncoderDeco
     a second loss, `auxiliary_head` (the keywords of `FCNHead`).
 
     Args:
-        head_class: Its `__init__` takes (in_channels, common, *, channels, ...).
+        head_class: Its `__init__` takes (common, *, channels, ...).
     """
 
     def build(
@@ -82,17 +79,18 @@ def make_architecture(head_class: type[DecodeHead]) -> Callable[..., EncoderDeco
         dropout: float,
         align_corners: bool,
     ) -> EncoderDecoder:
-        common = HeadOptions(num_classes=num_classes, dropout=dropout, align_corners=align_corners)
         encoder = _build_backbone(backbone)
-        make_head = partial(head_class, encoder.out_channels, common)
-        make_auxiliary = partial(FCNHead, encoder.out_channels, common)
-        return EncoderDecoder(
-            encoder,
-            call_with_options(make_head, head, "head"),
-            None
-            if auxiliary_head is None
-            else call_with_options(make_auxiliary, auxiliary_head, "auxiliary_head"),
+        common = HeadOptions(
+            in_channels=encoder.out_channels,
+            num_classes=num_classes,
+            dropout=dropout,
+            align_corners=align_corners,
         )
+        decoder = call_with_options(partial(head_class, common), head, "head")
+        if auxiliary_head is None:
+            return EncoderDecoder(encoder, decoder)
+        auxiliary = call_with_options(partial(FCNHead, common), auxiliary_head, "auxiliary_head")
+        return EncoderDecoder(encoder, decoder, auxiliary)
 
     build.__doc__ = f"Return a network with a {head_class.__name__}; see `make_architecture`."
     return build
@@ -100,14 +98,12 @@ def make_architecture(head_class: type[DecodeHead]) -> Callable[..., EncoderDeco
 
 def _build_backbone(options: Mapping[str, Any]) -> Any:
     keywords = dict(options)
-    name = keywords.pop("type", None)
-    if name is None:
-        known = ", ".join(BACKBONES.list_names())
-        raise OptionError("backbone.type", "is missing.", f"Backbones: {known}.")
     try:
-        builder = BACKBONES.load(str(name))
+        builder = BACKBONES.load(str(keywords.pop("type")))
+    except KeyError as error:
+        known = ", ".join(BACKBONES.list_names())
+        raise OptionError("backbone.type", "is missing.", f"Backbones: {known}.") from error
     except BddsegError as error:
-        raise OptionError(
-            "backbone.type", f"cannot be used. {error.message}", error.hint
-        ) from error
+        problem = f"cannot be used. {error.message}"
+        raise OptionError("backbone.type", problem, error.hint) from error
     return call_with_options(builder, keywords, "backbone")

@@ -1,5 +1,6 @@
 """Layers that several networks share."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import reduce
 
@@ -12,11 +13,7 @@ class ConvModule(nn.Module):
     """Convolution, batch normalisation, ReLU.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Kernel size of the convolution, odd.
-        dilation: Dilation of the convolution.
-        groups: Groups of the convolution.
+        kernel_size: Odd.
         padding: Zeros around the input; by default, as many as keep the size.
         activation: Apply a ReLU at the end.
     """
@@ -55,17 +52,18 @@ class ConvModule(nn.Module):
         return F.relu(out, inplace=True) if self.activation else out
 
 
-class BareConv(nn.Module):
-    """A 1x1 convolution alone, with the parameter names that it has in a ConvModule."""
+def bare_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Return a 1x1 convolution alone, with the parameter names that it has in a ConvModule."""
+    return nn.Sequential(OrderedDict(conv=nn.Conv2d(in_channels, out_channels, 1)))
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
-        out: Tensor = self.conv(x)
-        return out
+def convolve_3x3(in_channels: int, out_channels: int, *, stride: int = 1) -> list[nn.Module]:
+    """Return a 3x3 convolution, its norm and a ReLU, as layers of a Sequential."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
 
 
 def fuse_maps(

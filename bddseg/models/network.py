@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,6 @@ class Network(Protocol):
 
         A network with several outputs returns a mapping from task name to logits.
         """
-        ...
-
-    def eval(self) -> Any:  # noqa: D102
-        ...
-
-    def to(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         ...
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bddseg.metrics.collection import compute_headlines
-from bddseg.metrics.metric import FramePair, Metric, Scores
+from bddseg.metrics.metric import FramePair, Metric, Scores, compute_headlines
 from bddseg.tasks.task import IGNORE_INDEX, Task, get_task
 from bddseg.testing.check import check
 
@@ -85,7 +84,7 @@ def describes_its_scores(metric: type[Metric]) -> None:
                 check(not lacking, f"the class {name} lacks the columns {sorted(lacking)}")
             lacking = set(table.overall) - set(scores["overall"])
             check(not lacking, f"overall lacks {sorted(lacking)}")
-            numbers = compute_headlines("metric", made).values()
+            numbers = compute_headlines({"metric": made}).values()
             check(all(isinstance(each, float) for each in numbers), "a headline is no float")
 
 

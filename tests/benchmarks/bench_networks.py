@@ -32,11 +32,11 @@ from bddseg.zoo.catalog import list_entries
 FRAME = read_image(IMAGES / "scene-002.jpg")
 
 
-def build(entry: Entry) -> Network:
+def build(entry: Entry, device: torch.device) -> Network:
     network = build_network(entry)
     load_seeded_weights(network)
     fuse(network.eval())
-    return cast(Network, network)
+    return cast(Network, network.to(device))
 
 
 def balance(network: Network, model: Predictor) -> None:
@@ -62,7 +62,7 @@ def measure(model: Predictor, repeats: int) -> tuple[LabelMap, float]:
 def report(entry: Entry, arguments: argparse.Namespace) -> None:
     flush_denormals()
     device = torch.device(arguments.device)
-    network = cast(Network, build(entry).to(device))
+    network = build(entry, device)
 
     def make_model(precision: Precision) -> Predictor:
         return Predictor(entry, TorchRuntime(network, entry.task, device, precision))

@@ -9,36 +9,30 @@ from metrics.helpers import write_masks
 
 from bddseg.errors import BddsegError
 from bddseg.metrics.bootstrap import Difference, compare_evaluations
-from bddseg.metrics.collection import DEFAULT_METRICS, MetricCollection
 from bddseg.metrics.evaluate import evaluate
 from bddseg.metrics.evaluation import Evaluation, FrameResult
-from bddseg.metrics.metric import FramePair
+from bddseg.metrics.metric import METRICS, FramePair
 from bddseg.tasks.task import get_task
 
 TASK = get_task("drivable")
 
 
 def make_evaluation(
-    error_rate: float, seed: int, names: tuple[str, ...] = DEFAULT_METRICS
+    error_rate: float, seed: int, names: tuple[str, ...] = ("official", "standard", "binary")
 ) -> Evaluation:
     """An evaluation of 60 frames in which a share of the pixels is wrong."""
     generator = np.random.default_rng(seed)
-    total = MetricCollection(TASK, names)
     frames = []
     for number in range(60):
         labels = np.random.default_rng(number).integers(0, 3, (30, 40)).astype(np.uint8)
         is_wrong = generator.random(labels.shape) < error_rate * generator.uniform(0.5, 1.5)
         prediction = np.where(is_wrong, (labels + 1) % 3, labels).astype(np.uint8)
         pair = FramePair(labels, prediction, TASK)
-        metrics = MetricCollection(TASK, names)
-        metrics.update(pair)
-        total.merge(metrics)
-        frames.append(
-            FrameResult(
-                name=str(number), is_missing=False, confusion=pair.confusion, metrics=metrics
-            )
-        )
-    return Evaluation(task=TASK, frames=tuple(frames), extra=(), metrics=total)
+        metrics = {name: METRICS.load(name)(TASK) for name in names}
+        for metric in metrics.values():
+            metric.update(pair)
+        frames.append(FrameResult(name=str(number), is_missing=False, metrics=metrics))
+    return Evaluation(task=TASK, frames=tuple(frames))
 
 
 def test_a_real_difference_is_significant() -> None:

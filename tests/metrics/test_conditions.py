@@ -47,16 +47,16 @@ def test_each_value_is_scored_from_its_own_frames_worst_first(
 ) -> None:
     attributes = read_attributes(write_labels(tmp_path / "labels.json", names))
     results = score_conditions(evaluation, attributes, ["weather", "scene"])
-    assert [(each.attribute, each.value, each.num_frames) for each in results] == [
+    assert [(row["attribute"], row["value"], row["frames"]) for row in results] == [
         ("weather", "rainy", 1),
         ("weather", "clear", 2),
         ("weather", "undefined", 1),
         ("scene", "highway", 3),
         ("scene", "tunnel", 1),
     ]
-    mious = [each.headlines["standard_miou"] for each in results]
+    mious = [row["standard_miou"] for row in results]
     assert mious == pytest.approx([60, 90, 90, 80, 90])
-    assert results[0].to_dict()["official_miou"] == pytest.approx(60)
+    assert results[0]["official_miou"] == pytest.approx(60)
 
 
 def test_an_attribute_that_no_frame_has_is_named(tmp_path: Path, evaluation: Evaluation) -> None:

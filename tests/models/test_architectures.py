@@ -145,9 +145,9 @@ class MeanHead(DecodeHead):
 
     min_stages = 2
 
-    def __init__(self, in_channels: list[int], common: HeadOptions, *, channels: int) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        self.conv = nn.Conv2d(in_channels[-1], channels, 1)
+    def __init__(self, common: HeadOptions, *, channels: int) -> None:
+        super().__init__(common, channels=channels)
+        self.conv = nn.Conv2d(common.in_channels[-1], channels, 1)
 
     def forward(self, features: Any) -> Tensor:
         return self.classify(self.conv(features[-1].mean(dim=(2, 3), keepdim=True)))
@@ -217,7 +217,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("pspnet", {"backbone.type": None}, "options.backbone.type is missing", "hrnet, resnet"),
     ("pspnet", {"backbone.type": "resnett"}, "options.backbone.type", "plugin"),
     ("pspnet", {"backbone.foo": 1}, "options.backbone.foo is not a known key", "depth, strides"),
-    ("pspnet", {"backbone.depth": 7}, "options.backbone.depth is 7", "one of them"),
+    ("pspnet", {"backbone.depth": 7}, "options.backbone.depth is 7", "Depths of a ResNet: 18"),
     ("pspnet", {"backbone.strides": [1, 2]}, "options.backbone.strides has 2", "Give 4 numbers"),
     ("pspnet", {"backbone.dilations": [1] * 5}, "options.backbone.dilations has 5", "Give 4"),
     ("hrnet", {"backbone.modules": [1]}, "options.backbone.modules has 1 number:", "Give 4"),

@@ -32,9 +32,9 @@ TASK = Task(
 class LinearHead(DecodeHead):
     """A 1x1 convolution of the last stage."""
 
-    def __init__(self, in_channels, common, *, channels):
-        super().__init__(in_channels, common, channels=channels)
-        self.reduce = nn.Conv2d(in_channels[-1], channels, 1)
+    def __init__(self, common, *, channels):
+        super().__init__(common, channels=channels)
+        self.reduce = nn.Conv2d(common.in_channels[-1], channels, 1)
 
     def forward(self, features):
         return self.classify(self.reduce(features[-1]).relu())

@@ -1,7 +1,7 @@
 """What a backbone is, and finding one by name."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -25,15 +25,7 @@ class Backbone(Protocol):
         ...
 
 
-class BackboneBuilder(Protocol):
-    """A class or a function that builds a backbone from explicit keywords."""
-
-    def __call__(self, **options: Any) -> nn.Module:
-        """Return a `Backbone` with fresh parameters; options are checked by its signature."""
-        ...
-
-
-# Entries name them in `options.backbone.type`.
-BACKBONES: Registry[BackboneBuilder] = Registry(
+# Each builds a `Backbone` from explicit keywords. Entries name them in `options.backbone.type`.
+BACKBONES: Registry[Callable[..., nn.Module]] = Registry(
     "bddseg.backbones", "backbone", check=check_takes_keywords
 )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.models.backbones.resnet import BasicBlock, Bottleneck
-from bddseg.models.layers import get_size, resize
+from bddseg.models.layers import convolve_3x3, get_size, resize
 from bddseg.models.network import fuse_convolutions
 from bddseg.models.options import check_length
 
@@ -50,19 +50,14 @@ class HRModule(nn.Module):
 
     def _send(self, features: Sequence[Tensor], source: int, target: int) -> Tensor:
         """Return one branch's features at the size and with the channels of another."""
-        exchange = self.get_submodule(f"fuse_layers.{target}.{source}")
-        sent: Tensor = exchange(features[source])
-        # A coarse map is first enlarged by the ratio of the branches, then resized to the target:
-        # with odd sizes these are two interpolations, as in the reference, which never aligns
-        # corners here.
-        for size_hw in _list_enlargements(sent, features[target], max(source - target, 0)):
-            sent = resize(sent, size_hw, align_corners=False)
+        sent: Tensor = self.get_submodule(f"fuse_layers.{target}.{source}")(features[source])
+        if source > target:
+            # First enlarged by the ratio of the branches, then resized to the target: with odd
+            # sizes two interpolations, as in the reference, which never aligns corners here.
+            height, width = (edge * 2 ** (source - target) for edge in get_size(sent))
+            for size_hw in ((height, width), get_size(features[target])):
+                sent = resize(sent, size_hw, align_corners=False)
         return sent
-
-
-def _list_enlargements(x: Tensor, goal: Tensor, steps: int) -> list[tuple[int, int]]:
-    height, width = get_size(x)
-    return [(height * 2**steps, width * 2**steps), get_size(goal)] if steps else []
 
 
 def _make_exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
@@ -74,21 +69,13 @@ def _make_exchange(widths: Sequence[int], source: int, target: int) -> nn.Module
             nn.Conv2d(widths[source], widths[target], 1, bias=False),
             nn.BatchNorm2d(widths[target]),
         )
-    halvings = [_make_halving(widths[source], widths[source]) for _ in range(target - source - 1)]
-    last = _make_halving(widths[source], widths[target])[:2]
+    halvings = [
+        nn.Sequential(*convolve_3x3(widths[source], widths[source], stride=2))
+        for _ in range(target - source - 1)
+    ]
+    # The last one has no ReLU.
+    last = nn.Sequential(*convolve_3x3(widths[source], widths[target], stride=2)[:2])
     return nn.Sequential(*halvings, last)
-
-
-def _make_halving(in_channels: int, out_channels: int) -> nn.Sequential:
-    return _make_conv(in_channels, out_channels, stride=2)
-
-
-def _make_conv(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
 
 
 class HRNet(nn.Module):
@@ -112,13 +99,8 @@ class HRNet(nn.Module):
         self.conv2 = nn.Conv2d(_STEM_CHANNELS, _STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(_STEM_CHANNELS)
         first = _STEM_CHANNELS * Bottleneck.expansion
-        count = modules[0] * blocks
-        self.layer1 = nn.Sequential(
-            *(
-                Bottleneck(_STEM_CHANNELS if index == 0 else first, _STEM_CHANNELS, 1, 1)
-                for index in range(count)
-            )
-        )
+        widths_in = [_STEM_CHANNELS] + [first] * (modules[0] * blocks - 1)
+        self.layer1 = nn.Sequential(*(Bottleneck(n, _STEM_CHANNELS, 1, 1) for n in widths_in))
         before: tuple[int, ...] = (first,)
         for stage in range(2, 5):
             widths = self.out_channels[:stage]
@@ -151,9 +133,10 @@ def _make_transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleLi
     layers: list[nn.Module] = []
     for branch, width in enumerate(after):
         if branch >= len(before):
-            layers.append(nn.Sequential(_make_halving(before[-1], width)))
+            halving = nn.Sequential(*convolve_3x3(before[-1], width, stride=2))
+            layers.append(nn.Sequential(halving))
         elif before[branch] != width:
-            layers.append(_make_conv(before[branch], width, stride=1))
+            layers.append(nn.Sequential(*convolve_3x3(before[branch], width)))
         else:
             layers.append(nn.Identity())
     return nn.ModuleList(layers)

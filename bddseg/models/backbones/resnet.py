@@ -6,11 +6,11 @@ OpenMMLab calls ResNetV1c; dilation instead of stride from Chen et al., DeepLab 
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bddseg.models.layers import convolve_3x3
 from bddseg.models.network import fuse_convolutions
 from bddseg.models.options import OptionError, check_length
 
@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
         """(N, in_channels, h, w) -> (N, channels, h / stride, w / stride)."""
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
-        out += _shortcut(self.downsample, x)
+        out += self.downsample(x)
         return F.relu(out, inplace=True)
 
 
@@ -61,21 +61,17 @@ class Bottleneck(nn.Module):
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = F.relu(self.bn2(self.conv2(out)), inplace=True)
         out = self.bn3(self.conv3(out))
-        out += _shortcut(self.downsample, x)
+        out += self.downsample(x)
         return F.relu(out, inplace=True)
 
 
-def _project_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """Return the projection that a shortcut needs where the shape changes, or None."""
+def _project_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Return the projection that a shortcut needs where the shape changes."""
     if stride == 1 and in_channels == out_channels:
-        return None
+        return nn.Identity()
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
     )
-
-
-def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
-    return x if downsample is None else downsample(x)
 
 
 # Depth -> block and number of blocks in each stage (He et al. 2016, table 1).
@@ -112,22 +108,25 @@ class ResNetV1c(nn.Module):
         super().__init__()
         if depth not in _DEPTHS:
             known = ", ".join(map(str, _DEPTHS))
-            raise OptionError(
-                "depth", f"is {depth}; a ResNet has one of {known}.", "Give one of them."
-            )
+            raise OptionError("depth", f"is {depth}.", f"Depths of a ResNet: {known}.")
         block, counts = _DEPTHS[depth]
         check_length("strides", strides, len(counts))
         check_length("dilations", dilations, len(counts))
-        self.stem = _make_stem(base_channels)
+        half = base_channels // 2
+        self.stem = nn.Sequential(
+            *convolve_3x3(3, half, stride=2),
+            *convolve_3x3(half, half),
+            *convolve_3x3(half, base_channels),
+        )
         widths = [base_channels * 2**stage for stage in range(len(counts))]
         self.out_channels = tuple(width * block.expansion for width in widths)
         in_channels = base_channels
         for stage, width in enumerate(widths):
-            layer = _make_stage(
-                block, in_channels, width, counts[stage], strides[stage], dilations[stage]
-            )
-            self.add_module(f"layer{stage + 1}", layer)
-            in_channels = self.out_channels[stage]
+            dilation, out_channels = dilations[stage], self.out_channels[stage]
+            blocks = [block(in_channels, width, strides[stage], max(dilation // 2, 1))]
+            blocks += [block(out_channels, width, 1, dilation) for _ in range(counts[stage] - 1)]
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+            in_channels = out_channels
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, H, W) -> four maps of (N, out_channels[i], h, w), finest first."""
@@ -141,29 +140,3 @@ class ResNetV1c(nn.Module):
     def fuse(self) -> None:
         """Fuse convolutions and norms, in place; see `Fusible`."""
         fuse_convolutions(self)
-
-
-def _make_stem(channels: int) -> nn.Sequential:
-    widths = (3, channels // 2, channels // 2, channels)
-    layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(pairwise(widths)):
-        stride = 2 if index == 0 else 1
-        layers += [
-            nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
-
-
-def _make_stage(
-    block: type[BasicBlock] | type[Bottleneck],
-    in_channels: int,
-    channels: int,
-    count: int,
-    stride: int,
-    dilation: int,
-) -> nn.Sequential:
-    first = block(in_channels, channels, stride, max(dilation // 2, 1))
-    width = channels * block.expansion
-    return nn.Sequential(first, *(block(width, channels, 1, dilation) for _ in range(count - 1)))

@@ -47,25 +47,13 @@ class APCHead(DecodeHead):
     """Adaptive contexts of several scales, joined with the last stage's features.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of each context and of the result.
         pool_scales: Number of cells along each axis, for each grid.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        pool_scales: Sequence[int],
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        width = in_channels[-1]
-        self.acm_modules = nn.ModuleList(
-            AdaptiveContext(width, channels, scale) for scale in pool_scales
-        )
+    def __init__(self, common: HeadOptions, *, channels: int, pool_scales: Sequence[int]) -> None:
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
+        self.acm_modules = nn.ModuleList(AdaptiveContext(width, channels, n) for n in pool_scales)
         self.bottleneck = ConvModule(width + len(pool_scales) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:

@@ -17,22 +17,12 @@ class ASPPHead(DecodeHead):
     """Atrous spatial pyramid pooling: parallel dilated convolutions and the image's average.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of each branch and of the result.
         dilations: Dilation of each branch's 3x3 convolution; 1 means a 1x1 convolution instead.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        dilations: Sequence[int],
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        width = in_channels[-1]
+    def __init__(self, common: HeadOptions, *, channels: int, dilations: Sequence[int]) -> None:
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
         self.image_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvModule(width, channels, 1))
         self.aspp_modules = nn.ModuleList(
             ConvModule(width, channels, 1 if dilation == 1 else 3, dilation=dilation)

@@ -4,26 +4,12 @@ Huang et al., CCNet: Criss-Cross Attention for Semantic Segmentation, ICCV 2019 
 (arXiv 1811.11721), section 3.2.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
-
-
-class Scale(nn.Module):
-    """A learned factor that starts at 0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(0.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x times the factor."""
-        return x * self.scale
 
 
 class CrissCrossAttention(nn.Module):
@@ -34,7 +20,7 @@ class CrissCrossAttention(nn.Module):
         self.query_conv = nn.Conv2d(channels, channels // 8, 1)
         self.key_conv = nn.Conv2d(channels, channels // 8, 1)
         self.value_conv = nn.Conv2d(channels, channels, 1)
-        self.gamma = Scale()
+        self.gamma = nn.ParameterDict({"scale": torch.tensor(0.0)})
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
@@ -48,32 +34,20 @@ class CrissCrossAttention(nn.Module):
         weights = torch.cat([in_column, in_row], dim=3).softmax(dim=3)
         gathered = torch.einsum("nciw,nhwi->nchw", value, weights[..., :height])
         gathered = gathered + torch.einsum("nchj,nhwj->nchw", value, weights[..., height:])
-        out: Tensor = self.gamma(gathered) + x
+        out: Tensor = gathered * self.gamma["scale"] + x
         return out
 
 
 class CCHead(ContextHead):
-    """Criss-cross attention, applied several times with the same weights.
+    """Criss-cross attention between two convolutions; its channels are a multiple of 8.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of the attention and of the result; a multiple of 8.
-        recurrence: How many times it is applied.
+        recurrence: How many times it is applied, with the same weights.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, recurrence: int
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        self.cca = CrissCrossAttention(channels)
-        self.recurrence = recurrence
-
-    def add_context(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> the same shape."""
-        for _ in range(self.recurrence):
-            x = self.cca(x)
-        return x
+    def __init__(self, common: HeadOptions, *, channels: int, recurrence: int) -> None:
+        block = CrissCrossAttention(channels)
+        super().__init__(common, channels=channels, name="cca", block=block, rounds=recurrence)
 
 
 build_ccnet = make_architecture(CCHead)

@@ -12,22 +12,28 @@ from bddseg.models.layers import ConvModule
 class ContextHead(DecodeHead):
     """A block between two convolutions; its output is joined with the last stage's features.
 
-    Each subclass adds the block itself, under the name that it has in published checkpoints.
+    Args:
+        name: The block's name in published checkpoints.
+        block: (N, channels, h, w) -> the same shape.
+        rounds: How many times the block is applied.
     """
 
-    def __init__(self, in_channels: Sequence[int], common: HeadOptions, *, channels: int) -> None:
-        super().__init__(in_channels, common, channels=channels)
+    def __init__(
+        self, common: HeadOptions, *, channels: int, name: str, block: nn.Module, rounds: int = 1
+    ) -> None:
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
         self.convs = nn.Sequential(
-            ConvModule(in_channels[-1], channels, 3), ConvModule(channels, channels, 3)
+            ConvModule(width, channels, 3), ConvModule(channels, channels, 3)
         )
-        self.conv_cat = ConvModule(in_channels[-1] + channels, channels, 3)
-
-    def add_context(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> the same shape."""
-        raise NotImplementedError
+        self.conv_cat = ConvModule(width + channels, channels, 3)
+        self.add_module(name, block)
+        self._name, self._rounds = name, rounds
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""
         x = features[-1]
-        context = self.convs[1](self.add_context(self.convs[0](x)))
-        return self.classify(self.conv_cat(torch.cat([x, context], dim=1)))
+        context = self.convs[0](x)
+        for _ in range(self._rounds):
+            context = self.get_submodule(self._name)(context)
+        return self.classify(self.conv_cat(torch.cat([x, self.convs[1](context)], dim=1)))

@@ -46,25 +46,13 @@ class DMHead(DecodeHead):
     """Dynamic convolutions of several sizes, joined with the last stage's features.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of each convolution and of the result.
         filter_sizes: Height and width of each convolution's filters.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        filter_sizes: Sequence[int],
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        width = in_channels[-1]
-        self.dcm_modules = nn.ModuleList(
-            DynamicConv(width, channels, size) for size in filter_sizes
-        )
+    def __init__(self, common: HeadOptions, *, channels: int, filter_sizes: Sequence[int]) -> None:
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
+        self.dcm_modules = nn.ModuleList(DynamicConv(width, channels, n) for n in filter_sizes)
         self.bottleneck = ConvModule(width + len(filter_sizes) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:

@@ -4,7 +4,6 @@ Yin et al., Disentangled Non-Local Neural Networks, ECCV 2020 (arXiv 2006.06668)
 """
 
 import math
-from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
-from bddseg.models.layers import BareConv, ConvModule
+from bddseg.models.layers import ConvModule, bare_convolution
 
 # Divides the pairwise logits; the reference's default, which all published models use.
 _TEMPERATURE = 0.05
@@ -30,9 +29,9 @@ class DisentangledNonLocal(nn.Module):
     def __init__(self, channels: int, reduction: int, use_scale: bool) -> None:
         super().__init__()
         width = max(channels // reduction, 1)
-        self.g = BareConv(channels, width)
-        self.theta = BareConv(channels, width)
-        self.phi = BareConv(channels, width)
+        self.g = bare_convolution(channels, width)
+        self.theta = bare_convolution(channels, width)
+        self.phi = bare_convolution(channels, width)
         self.conv_mask = nn.Conv2d(channels, 1, 1)
         self.conv_out = ConvModule(width, channels, 1, activation=False)
         self.scale = 1 / (_TEMPERATURE * (math.sqrt(width) if use_scale else 1))
@@ -59,32 +58,13 @@ class DisentangledNonLocal(nn.Module):
 
 
 class DNLHead(ContextHead):
-    """A disentangled non-local block between two convolutions.
-
-    Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of the block and of the result.
-        reduction: See `DisentangledNonLocal`.
-        use_scale: See `DisentangledNonLocal`.
-    """
+    """A disentangled non-local block between two convolutions; see there for its options."""
 
     def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        reduction: int,
-        use_scale: bool,
+        self, common: HeadOptions, *, channels: int, reduction: int, use_scale: bool
     ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        self.dnl_block = DisentangledNonLocal(channels, reduction, use_scale)
-
-    def add_context(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> the same shape."""
-        out: Tensor = self.dnl_block(x)
-        return out
+        block = DisentangledNonLocal(channels, reduction, use_scale)
+        super().__init__(common, channels=channels, name="dnl_block", block=block)
 
 
 build_dnlnet = make_architecture(DNLHead)

@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import BareConv, ConvModule
+from bddseg.models.layers import ConvModule, bare_convolution
 
 
 class EMAModule(nn.Module):
@@ -65,9 +65,6 @@ class EMAHead(DecodeHead):
     """An EMA module with a shortcut, joined with the last stage's features.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of the result.
         ema_channels: Channels of the EMA module.
         num_bases: See `EMAModule`.
         num_stages: See `EMAModule`.
@@ -76,7 +73,6 @@ class EMAHead(DecodeHead):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
         common: HeadOptions,
         *,
         channels: int,
@@ -85,12 +81,12 @@ class EMAHead(DecodeHead):
         num_stages: int,
         momentum: float,
     ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        width = in_channels[-1]
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
         self.ema_module = EMAModule(ema_channels, num_bases, num_stages, momentum)
         self.ema_in_conv = ConvModule(width, ema_channels, 3)
         # Maps features from (0, inf) to (-inf, inf); not trained (reference, ema_head.py).
-        self.ema_mid_conv = BareConv(ema_channels, ema_channels).requires_grad_(False)
+        self.ema_mid_conv = bare_convolution(ema_channels, ema_channels).requires_grad_(False)
         self.ema_out_conv = ConvModule(ema_channels, ema_channels, 1, activation=False)
         self.bottleneck = ConvModule(ema_channels, channels, 3)
         self.conv_cat = ConvModule(width + channels, channels, 3)

@@ -16,9 +16,6 @@ class FCNHead(DecodeHead):
     """One 3x3 convolution on the features of one stage, then the classes.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Output channels of the convolution.
         stage: Index of the stage, from 0; the third one is usual for an auxiliary head (Zhao et
             al., PSPNet, section 3.3).
 
@@ -26,18 +23,16 @@ class FCNHead(DecodeHead):
         OptionError: The backbone has no such stage.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, stage: int = 2
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        if not 0 <= stage < len(in_channels):
+    def __init__(self, common: HeadOptions, *, channels: int, stage: int = 2) -> None:
+        super().__init__(common, channels=channels)
+        if not 0 <= stage < len(common.in_channels):
             raise OptionError(
                 "stage",
-                f"is {stage}; the backbone's stages are 0 to {len(in_channels) - 1}.",
+                f"is {stage}; the backbone's stages are 0 to {len(common.in_channels) - 1}.",
                 "Give the index of one of these stages.",
             )
         self.stage = stage
-        self.convs = nn.Sequential(ConvModule(in_channels[stage], channels, 3))
+        self.convs = nn.Sequential(ConvModule(common.in_channels[stage], channels, 3))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the stage."""

@@ -4,8 +4,6 @@ Cao et al., GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyon
 2019 and TPAMI 2020 (arXiv 1904.11492), figure 4d.
 """
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
@@ -44,22 +42,12 @@ class GCHead(ContextHead):
     """A global context block between two convolutions.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of the block and of the result.
         ratio: See `GlobalContext`.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], common: HeadOptions, *, channels: int, ratio: float
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        self.gc_block = GlobalContext(channels, ratio)
-
-    def add_context(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> the same shape."""
-        out: Tensor = self.gc_block(x)
-        return out
+    def __init__(self, common: HeadOptions, *, channels: int, ratio: float) -> None:
+        block = GlobalContext(channels, ratio)
+        super().__init__(common, channels=channels, name="gc_block", block=block)
 
 
 build_gcnet = make_architecture(GCHead)

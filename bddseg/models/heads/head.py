@@ -14,11 +14,13 @@ class HeadOptions:
     """Options that all heads of a network share.
 
     Attributes:
+        in_channels: Channels of each stage of the backbone, the finest first.
         num_classes: K, the number of logits for each position.
         dropout: Share of channels dropped before classification, in training.
         align_corners: How a head's maps, and the logits after it, are interpolated.
     """
 
+    in_channels: Sequence[int]
     num_classes: int
     dropout: float
     align_corners: bool
@@ -27,8 +29,9 @@ class HeadOptions:
 class DecodeHead(nn.Module):
     """Base class of heads: dropout and a 1x1 convolution to the classes.
 
+    The parameters of a subclass are these and its own options.
+
     Args:
-        in_channels: Channels of all stages of the backbone, the finest first.
         common: Options that all heads of the network share.
         channels: Channels of the features that are classified.
 
@@ -39,13 +42,13 @@ class DecodeHead(nn.Module):
     # Number of stages that the head needs.
     min_stages: ClassVar[int] = 1
 
-    def __init__(self, in_channels: Sequence[int], common: HeadOptions, *, channels: int) -> None:
+    def __init__(self, common: HeadOptions, *, channels: int) -> None:
         super().__init__()
-        if len(in_channels) < self.min_stages:
+        if len(common.in_channels) < self.min_stages:
             raise OptionError(
                 "",
                 f"needs a backbone with at least {self.min_stages} stages; this one has "
-                f"{len(in_channels)}.",
+                f"{len(common.in_channels)}.",
                 "Choose another options.backbone.type or another architecture.",
             )
         self.align_corners = common.align_corners

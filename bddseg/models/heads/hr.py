@@ -19,9 +19,9 @@ from bddseg.models.layers import ConvModule, get_size, resize
 class HRHead(DecodeHead):
     """The maps of all stages at the size of the finest, convolved and classified."""
 
-    def __init__(self, in_channels: Sequence[int], common: HeadOptions, *, channels: int) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        self.convs = nn.Sequential(ConvModule(sum(in_channels), channels, 1))
+    def __init__(self, common: HeadOptions, *, channels: int) -> None:
+        super().__init__(common, channels=channels)
+        self.convs = nn.Sequential(ConvModule(sum(common.in_channels), channels, 1))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the first stage.

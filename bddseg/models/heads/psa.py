@@ -25,9 +25,6 @@ class PSAHead(DecodeHead):
     Offsets beyond the mask have logit 0, which still counts in the softmax, as in the reference.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of the attention and of the result.
         mask_hw: Height and width of the mask, in positions of the smaller map; odd numbers.
         direction: "collect" (a position weights what it receives), "distribute" (it weights what it
             sends) or "bi-direction", both.
@@ -38,7 +35,6 @@ class PSAHead(DecodeHead):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
         common: HeadOptions,
         *,
         channels: int,
@@ -48,8 +44,8 @@ class PSAHead(DecodeHead):
         normalization_factor: float,
         softmax: bool,
     ) -> None:
-        super().__init__(in_channels, common, channels=channels)
-        width = in_channels[-1]
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
         self.mask_hw = mask_hw
         self.direction = direction
         self.shrink_factor = shrink_factor

@@ -16,26 +16,17 @@ class PSPHead(DecodeHead):
     """The last stage's features and their pyramid, joined by a 3x3 convolution.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of each grid's features and of the result.
         pool_scales: Number of cells along each axis, for each grid.
     """
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        pool_scales: Sequence[int],
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels)
+    def __init__(self, common: HeadOptions, *, channels: int, pool_scales: Sequence[int]) -> None:
+        super().__init__(common, channels=channels)
+        width = common.in_channels[-1]
         self.psp_modules = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(in_channels[-1], channels, 1))
+            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(width, channels, 1))
             for scale in pool_scales
         )
-        self.bottleneck = ConvModule(in_channels[-1] + len(pool_scales) * channels, channels, 3)
+        self.bottleneck = ConvModule(width + len(pool_scales) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the last stage."""

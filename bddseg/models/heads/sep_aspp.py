@@ -35,9 +35,6 @@ class SeparableASPPHead(ASPPHead):
     """ASPP of separable convolutions; the result is joined with the first stage's features.
 
     Args:
-        in_channels: Channels of all stages.
-        common: Options that all heads of the network share.
-        channels: Channels of each branch and of the result.
         dilations: Dilation of each branch, as in `ASPPHead`.
         low_level_channels: Channels that the first stage's features are reduced to.
     """
@@ -46,19 +43,18 @@ class SeparableASPPHead(ASPPHead):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
         common: HeadOptions,
         *,
         channels: int,
         dilations: Sequence[int],
         low_level_channels: int,
     ) -> None:
-        super().__init__(in_channels, common, channels=channels, dilations=dilations)
+        super().__init__(common, channels=channels, dilations=dilations)
         for index, dilation in enumerate(dilations):
             if dilation > 1:
-                branch = SeparableConvModule(in_channels[-1], channels, dilation=dilation)
+                branch = SeparableConvModule(common.in_channels[-1], channels, dilation=dilation)
                 self.aspp_modules[index] = branch
-        self.c1_bottleneck = ConvModule(in_channels[0], low_level_channels, 1)
+        self.c1_bottleneck = ConvModule(common.in_channels[0], low_level_channels, 1)
         self.sep_bottleneck = nn.Sequential(
             SeparableConvModule(channels + low_level_channels, channels),
             SeparableConvModule(channels, channels),

@@ -19,19 +19,12 @@ class UPerHead(PSPHead):
 
     min_stages = 2
 
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        common: HeadOptions,
-        *,
-        channels: int,
-        pool_scales: Sequence[int],
-    ) -> None:
-        super().__init__(in_channels, common, channels=channels, pool_scales=pool_scales)
-        lower = in_channels[:-1]
+    def __init__(self, common: HeadOptions, *, channels: int, pool_scales: Sequence[int]) -> None:
+        super().__init__(common, channels=channels, pool_scales=pool_scales)
+        lower = common.in_channels[:-1]
         self.lateral_convs = nn.ModuleList(ConvModule(width, channels, 1) for width in lower)
         self.fpn_convs = nn.ModuleList(ConvModule(channels, channels, 3) for _ in lower)
-        self.fpn_bottleneck = ConvModule(len(in_channels) * channels, channels, 3)
+        self.fpn_bottleneck = ConvModule(len(common.in_channels) * channels, channels, 3)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits (N, K, h, w) at the size of the first stage."""
