@@ -32,10 +32,12 @@ def is_quiet() -> bool:
 
 def set_verbose(verbose: bool) -> None:
     """Set whether the package's log messages of level INFO are printed to stderr."""
-    logger = logging.getLogger("bddseg")
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
-    if not any(isinstance(handler, _LogHandler) for handler in logger.handlers):
-        logger.addHandler(_LogHandler())
+    logging.getLogger("bddseg").setLevel(logging.INFO if verbose else logging.WARNING)
+    # Its warnings contain what servers send, and whole URLs; our errors say what matters.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    root = logging.getLogger()
+    if not any(isinstance(handler, _LogHandler) for handler in root.handlers):
+        root.addHandler(_LogHandler())
 
 
 def show(content: RenderableType) -> None:

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
+from bddseg.errors import BddsegError
+from bddseg.io.walk import list_files
 from bddseg.zoo.assets import Asset
+from bddseg.zoo.checksums import hash_file
+from bddseg.zoo.urls import find_problem, redact
 
 
 class DownloadError(Exception):
@@ -56,16 +60,32 @@ def list_md5_addresses(asset: Asset, address: str | Path) -> list[str | Path]:
     return [*(parts._replace(path=path).geturl() for path in paths), *published]
 
 
+def get_file_name(url: str) -> str:
+    """Return the name of the file at a URL."""
+    return PurePosixPath(unquote(urlsplit(url).path)).name
+
+
 def _find_local(asset: Asset, local: Path) -> Path:
-    """Return the file in a folder: in the cache's layout, flat, or with its published name."""
+    """Return the file in a folder: in the cache's layout, flat, by published name or checksum."""
     if not local.is_dir():
         return local
-    published = [PurePosixPath(unquote(urlsplit(url).path)).name for url in asset.urls]
-    paths = [local / asset.path, *(local / name for name in (asset.path.name, *published))]
-    return next((path for path in paths if path.is_file()), local / asset.path.name)
+    names = [asset.path.name, *map(get_file_name, asset.urls)]
+    paths = [local / asset.path, *(local / name for name in names)]
+    for path in paths:
+        if path.is_file():
+            return path
+    candidates = list_files(local, Path.is_file) if asset.digest else []
+    found = (path for path in candidates if asset.digest in hash_file(path))
+    return next(found, local / asset.path.name)
 
 
 def _list_mirrored(asset: Asset, mirrors: Sequence[str]) -> Iterator[str]:
     for mirror in (*mirrors, *os.environ.get("BDDSEG_MIRRORS", "").split()):
+        problem = find_problem(mirror)
+        if problem:
+            raise BddsegError(
+                f"The mirror {redact(mirror)} is not a URL: {problem}.",
+                "Correct --mirror, or BDDSEG_MIRRORS.",
+            )
         for path in (asset.path.as_posix(), asset.path.name):
             yield f"{mirror.rstrip('/')}/{quote(path)}"

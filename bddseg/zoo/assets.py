@@ -20,6 +20,14 @@ class AssetKind(StrEnum):
     VISUALS = "visuals"
 
 
+_LARGEST_BYTES = {
+    AssetKind.WEIGHTS: 8 << 30,
+    AssetKind.SCORES: 64 << 20,
+    AssetKind.PREDS: 8 << 30,
+    AssetKind.VISUALS: 64 << 30,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """One published file.
@@ -43,6 +51,15 @@ class Asset:
         """SHA-256 or else MD5 in the entry, in hex digits."""
         weights = self.entry.weights
         return (weights.sha256 or weights.md5) if self.kind is AssetKind.WEIGHTS else None
+
+    @property
+    def largest_bytes(self) -> int:
+        """Size that no file of its kind exceeds: a server that sends more is not trusted."""
+        parameters = self.entry.parameters
+        if self.kind is AssetKind.WEIGHTS and parameters:
+            # A checkpoint of training: float32, two moments, and averaged weights.
+            return 16 * parameters + (64 << 20)
+        return _LARGEST_BYTES[self.kind]
 
     @property
     def md5_url(self) -> str | None:

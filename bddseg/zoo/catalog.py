@@ -12,6 +12,7 @@ import msgspec
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 from bddseg.registry import Registry
 from bddseg.specs import Entry
+from bddseg.zoo.urls import find_problem, redact
 
 
 def _check(candidate: Any) -> None:
@@ -152,11 +153,17 @@ def _parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
             "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
             "complete entry.",
         ) from error
+    weights, links = entry.weights, entry.links
+    for url in (*weights.urls, weights.md5_url, *msgspec.structs.astuple(links)):
+        problem = find_problem(url) if url else ""
+        if problem:
+            raise BddsegError(
+                f"{origin}: {redact(url)} is not a URL: {problem}.", "Correct that URL."
+            )
     options = {
         key: str(folder / value) if isinstance(value, str) and value.startswith("./") else value
         for key, value in entry.options.items()
     }
-    weights = entry.weights
     if weights.file is not None:
         weights = msgspec.structs.replace(weights, file=str(folder / weights.file))
     return msgspec.structs.replace(entry, options=options, weights=weights)

@@ -59,8 +59,7 @@ def parse_md5(text: str, name: str) -> str | None:
     """
     lines = [line for line in text.splitlines() if _MD5.search(line)]
     if len(lines) > 1:
-        lines = [
-            line for line in lines if re.search(rf"(^|[\s(/*]){re.escape(name)}($|[\s)])", line)
-        ]
-    found = _MD5.search(lines[0]) if len(lines) == 1 else None
-    return found[0].lower() if found else None
+        named = rf"(^|[\s(/\\*]){re.escape(name)}($|[\s)])"
+        lines = [line for line in lines if re.search(named, line)]
+    found = {digest.lower() for line in lines for digest in _MD5.findall(line)[:1]}
+    return found.pop() if len(found) == 1 else None

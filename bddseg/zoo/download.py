@@ -13,9 +13,16 @@ from urllib.parse import urlsplit
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
+from bddseg.io.read import UnreadableFileError, read_file
 from bddseg.progress import ProgressGroup, SilentProgress
 from bddseg.specs import Entry
-from bddseg.zoo.addresses import DownloadError, DownloadOptions, list_addresses, list_md5_addresses
+from bddseg.zoo.addresses import (
+    DownloadError,
+    DownloadOptions,
+    get_file_name,
+    list_addresses,
+    list_md5_addresses,
+)
 from bddseg.zoo.assets import Asset, get_weights_asset
 from bddseg.zoo.cache import (
     Receipt,
@@ -27,7 +34,8 @@ from bddseg.zoo.cache import (
 )
 from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import Checksum, hash_file, parse_md5
-from bddseg.zoo.resume import check_space
+from bddseg.zoo.resume import check_size, check_space
+from bddseg.zoo.urls import redact
 
 if TYPE_CHECKING:
     from bddseg.zoo.http import HttpClient
@@ -136,8 +144,8 @@ class Downloader:
                 self._download_from(address, asset, path)
                 return
             except DownloadError as error:
-                _log.info("%s: %s", address, error)
-                reasons.append(f"{address}: {error}.")
+                reasons.append(f"{redact(str(address))}: {error}.")
+                _log.info(reasons[-1])
         raise _make_error(asset, reasons)
 
     def _download_from(self, address: str | Path, asset: Asset, path: Path) -> None:
@@ -150,12 +158,12 @@ class Downloader:
             )
         part, _ = get_part_paths(path)
         resumed = part.exists()
-        self._receive(address, path)
+        self._receive(address, asset, path)
         found = hash_file(part)
         if checksum and checksum.find_mismatch(found) and resumed:
             # The part of an earlier download may be the reason: start again without it.
             part.unlink()
-            self._receive(address, path)
+            self._receive(address, asset, path)
             found = hash_file(part)
         mismatch = checksum.find_mismatch(found) if checksum else ""
         if mismatch:
@@ -164,7 +172,7 @@ class Downloader:
         receipt = Receipt(
             model=asset.entry.name,
             kind=asset.kind,
-            source=str(address),
+            source=redact(str(address)),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             size_bytes=part.stat().st_size,
             md5=found.md5,
@@ -173,16 +181,20 @@ class Downloader:
         )
         store_file(path, part, receipt)
 
-    def _receive(self, address: str | Path, path: Path) -> None:
+    def _receive(self, address: str | Path, asset: Asset, path: Path) -> None:
         """Write what a source provides to the unfinished download of `path`."""
         if isinstance(address, str):
-            self._client.download(address, path)
+            self._client.download(address, path, asset.largest_bytes)
             return
         part, info_path = get_part_paths(path)
         info_path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         try:
             size = address.stat().st_size
-            check_space(part.parent, size)
+            if not address.is_file():
+                raise DownloadError("it is not a regular file")
+            check_size(part, size, asset.largest_bytes)
+            check_space(part, size)
             shutil.copyfile(address, part)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -192,19 +204,19 @@ class Downloader:
     def _find_checksum(self, address: str | Path, asset: Asset) -> Checksum | None:
         if asset.digest:
             return Checksum(asset.digest, f"the entry of {asset.entry.name}")
-        name = str(address).rpartition("/")[2]
+        name = address.name if isinstance(address, Path) else get_file_name(address)
         for md5_address in list_md5_addresses(asset, address):
             digest = parse_md5(self._read_text(md5_address), name)
             if digest:
-                return Checksum(digest, str(md5_address))
+                return Checksum(digest, redact(str(md5_address)))
         return None
 
     def _read_text(self, address: str | Path) -> str:
         try:
             if isinstance(address, Path):
-                return address.read_text(encoding="utf-8", errors="replace")
+                return read_file(address).decode("utf-8", errors="replace")
             return self._client.read_text(address)
-        except (OSError, DownloadError):
+        except (UnreadableFileError, DownloadError):
             return ""
 
     def _check_exists(self, address: str | Path) -> None:

@@ -3,6 +3,7 @@
 import email.utils
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
@@ -21,6 +22,7 @@ from bddseg.progress import Progress, ProgressGroup
 from bddseg.zoo.addresses import DownloadError
 from bddseg.zoo.cache import get_part_paths
 from bddseg.zoo.resume import (
+    check_size,
     check_space,
     continues,
     get_size,
@@ -29,14 +31,14 @@ from bddseg.zoo.resume import (
     read_part_info,
     write_part_info,
 )
+from bddseg.zoo.session import CHUNK_BYTES, Session
+from bddseg.zoo.urls import redact
 
 T = TypeVar("T")
 
-# The most bytes that are lost when a connection breaks.
-_CHUNK_BYTES = 1 << 16
-_TEXT_LIMIT_BYTES = 1 << 16
 _CONNECT_TIMEOUT_S = 10.0
 _LONGEST_WAIT_S = 120.0
+_LONGEST_REASON = 80
 # The first wait before a retry, and the longest: it doubles each time.
 BACKOFF_S = (0.5, 20.0)
 _MISSING = frozenset({404, 410})
@@ -91,9 +93,8 @@ class HttpClient:
         """
 
         def read() -> str:
-            with self._open(url) as response:
-                text = next(response.iter_content(_TEXT_LIMIT_BYTES), b"")
-                return text.decode("utf-8", errors="replace")
+            with self._open(url) as (_, chunks):
+                return next(chunks, b"").decode("utf-8", errors="replace")
 
         return self._retry(read, url)
 
@@ -111,10 +112,11 @@ class HttpClient:
 
         self._retry(ask, url)
 
-    def download(self, url: str, path: Path) -> None:
+    def download(self, url: str, path: Path, largest_bytes: int) -> None:
         """Download the file that is to become `path` to its temporary file, unverified.
 
-        An unfinished download is continued if it is of the same version of the same URL.
+        A file of more than `largest_bytes` is refused. An unfinished download is continued if it is
+        of the same version of the same URL.
 
         Raises:
             DownloadError: the server does not provide the file.
@@ -122,9 +124,9 @@ class HttpClient:
         """
         part, info_path = get_part_paths(path)
         progress = self._progress.start(path.name, unit="byte")
-        _log.info("Downloading %s", url)
+        _log.info("Downloading %s", redact(url))
         try:
-            self._retry(partial(self._receive, url, path, progress), url, part)
+            self._retry(partial(self._receive, url, path, largest_bytes, progress), url, part)
         except OSError as error:
             failure = write_error(part, error)
             raise BddsegError(
@@ -133,7 +135,7 @@ class HttpClient:
             ) from error
         info_path.unlink(missing_ok=True)
 
-    def _receive(self, url: str, path: Path, progress: Progress) -> None:
+    def _receive(self, url: str, path: Path, largest_bytes: int, progress: Progress) -> None:
         """Request the file, or the rest of it, and append the body to the part."""
         part, info_path = get_part_paths(path)
         info = read_part_info(info_path, url)
@@ -141,7 +143,8 @@ class HttpClient:
         if info and info.total == done > 0:
             return
         headers = make_range_headers(info, done)
-        with self._open(url, headers, accept=(200, 206, 416) if done else (200,)) as response:
+        accept = (200, 206, 416) if done else (200,)
+        with self._open(url, headers, accept=accept) as (response, chunks):
             # 200 is the complete file: it has changed, or the server does not support ranges.
             if response.status_code == 200:
                 done = 0
@@ -149,16 +152,18 @@ class HttpClient:
                 part.unlink()
                 raise _TransientError("the server does not continue the unfinished download", 0.0)
             total = get_total_bytes(response, done)
-            check_space(part.parent, (total or 0) - done)
+            check_size(part, total or 0, largest_bytes)
+            check_space(part, (total or 0) - done)
             if not done:
                 part.unlink(missing_ok=True)
                 write_part_info(info_path, url, response, total)
             with part.open("ab", buffering=0) as file:
                 progress.update(done=done, total=total)
-                for chunk in response.iter_content(_CHUNK_BYTES):
+                for chunk in chunks:
                     self._check_stopped()
-                    file.write(chunk)
                     done += len(chunk)
+                    check_size(part, done, largest_bytes)
+                    file.write(chunk)
                     progress.update(done=done, total=total)
         if total is not None and done < total:
             raise _TransientError(f"the body ended after {done:,} of {total:,} bytes")
@@ -171,13 +176,15 @@ class HttpClient:
         *,
         method: str = "GET",
         accept: Collection[int] = (200,),
-    ) -> Iterator[requests.Response]:
+    ) -> Iterator[tuple[requests.Response, Iterator[bytes]]]:
+        """Send a request; give the response and the chunks of its body."""
         host = urlsplit(url).netloc
         if host in self._unreachable:
             raise DownloadError(self._unreachable[host])
+        session = Session(self._timeout_s[1])
         try:
             with (
-                _Session() as session,
+                session,
                 session.request(
                     method,
                     url,
@@ -188,26 +195,37 @@ class HttpClient:
                 ) as response,
             ):
                 self._reachable.add(host)
+                session.check_speed()
                 if response.status_code not in accept:
                     _raise_for_status(response)
-                yield response
-        except requests.exceptions.SSLError as error:
-            raise DownloadError(f"no trusted connection ({_find_cause(error)})") from error
-        except (requests.ConnectTimeout, requests.ConnectionError) as error:
-            # A host that answered before is worth a retry; one that never did is not.
-            if host not in self._reachable and _is_unreachable(error):
-                self._unreachable[host] = f"no connection ({_find_cause(error)})"
-                raise DownloadError(self._unreachable[host]) from error
-            raise _TransientError(f"the connection broke ({_find_cause(error)})") from error
-        except requests.Timeout as error:
-            raise _TransientError(f"no data for {self._timeout_s[1]:g} s") from error
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise _TransientError("the connection broke") from error
-        except requests.RequestException as error:
-            raise DownloadError(str(error)) from error
+                yield response, session.iterate(response)
+        # ValueError: what requests does not expect of a server, such as "Location: http://[".
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            raise self._translate(error, host, session.is_slow) from error
+
+    def _translate(self, error: Exception, host: str, is_slow: bool) -> Exception:
+        """Return the DownloadError, or the _TransientError, of a failed request."""
+        cause = _find_cause(error)
+        # A host that answered before is worth a retry; one that never did is not.
+        if host not in self._reachable and _is_unreachable(error):
+            self._unreachable[host] = f"no connection ({cause})"
+            return DownloadError(self._unreachable[host])
+        if is_slow:
+            return _TransientError(
+                f"less than {CHUNK_BYTES >> 10} KiB arrived in {self._timeout_s[1]:g} s"
+            )
+        if isinstance(error, requests.exceptions.SSLError):
+            return DownloadError(f"no trusted connection ({cause})")
+        if isinstance(error, requests.exceptions.ChunkedEncodingError):
+            return _TransientError("the connection broke")
+        if isinstance(error, requests.ConnectionError):
+            return _TransientError(f"the connection broke ({cause})")
+        if isinstance(error, requests.Timeout):
+            return _TransientError(f"no data for {self._timeout_s[1]:g} s")
+        return DownloadError(redact(str(error)) or type(error).__name__)
 
     def _retry(self, attempt: Callable[[], T], url: str, part: Path | None = None) -> T:
-        """Call `attempt` until it succeeds, or has failed too often without `part` growing."""
+        """Call `attempt` until it succeeds, or fails too often while `part` grows by no chunk."""
         failures, largest = 0, get_size(part)
         while True:
             self._check_stopped()
@@ -215,7 +233,7 @@ class HttpClient:
                 return attempt()
             except _TransientError as error:
                 size = get_size(part)
-                failures = 1 if size > largest else failures + 1
+                failures = 1 if size >= largest + CHUNK_BYTES else failures + 1
                 largest = max(largest, size)
                 if failures > self._retries:
                     raise DownloadError(f"{error}, {failures} times in a row") from error
@@ -230,7 +248,7 @@ class HttpClient:
         if wait_s > _LONGEST_WAIT_S:
             raise DownloadError(f"{error}, and the server asks to wait for {wait_s:,.0f} s")
         if wait_s >= 1:
-            self._progress.note(f"{url}: {error}; trying again in {wait_s:.0f} s.")
+            self._progress.note(f"{redact(url)}: {error}; trying again in {wait_s:.0f} s.")
         self._stopped.wait(wait_s)
 
     def _check_stopped(self) -> None:
@@ -238,24 +256,8 @@ class HttpClient:
             raise DownloadError("stopped")
 
 
-class _Session(requests.Session):
-    """A session that does not follow redirects from https to http."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target: str | None = super().get_redirect_target(resp)
-        if target is not None:
-            scheme = urlsplit(urljoin(resp.url, target)).scheme
-            if scheme not in ("http", "https") or (
-                urlsplit(resp.url).scheme == "https" and scheme != "https"
-            ):
-                raise requests.exceptions.InvalidURL(
-                    f"it redirects to {target}, which is not encrypted; this is refused"
-                )
-        return target
-
-
 def _raise_for_status(response: requests.Response) -> None:
-    reason = f"{response.status_code} {response.reason}".strip()
+    reason = f"{response.status_code} {response.reason[:_LONGEST_REASON]}".strip()
     if response.status_code in _TRANSIENT:
         raise _TransientError(reason, _parse_retry_after(response.headers.get("Retry-After")))
     raise DownloadError(reason)
@@ -263,15 +265,16 @@ def _raise_for_status(response: requests.Response) -> None:
 
 def _parse_retry_after(value: str | None) -> float | None:
     """Return the seconds that a Retry-After header asks for, as a number or as a date."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
     try:
+        if value is None or re.fullmatch("[0-9]+", value):
+            return None if value is None else float(value)
         until = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        # "-0000" is UTC, too.
+        return max(
+            0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        )
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _is_unreachable(error: BaseException) -> bool:

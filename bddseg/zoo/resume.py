@@ -1,28 +1,33 @@
 """Partly downloaded files: what is known of them, and whether a server continues them."""
 
+import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from bddseg.errors import BddsegError
+from bddseg.zoo.addresses import DownloadError
 
 if TYPE_CHECKING:
     # Not imported at run time: it opens a socket, also where a file is only copied.
     import requests
+
+# isdigit accepts digits of all scripts, and int refuses thousands of them.
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 class PartInfo(msgspec.Struct, frozen=True):
     """What is known of a partly downloaded file.
 
     Attributes:
-        url: URL of the complete file.
+        url_sha256: Digest of the URL of the complete file, which can contain a password.
         validator: ETag or Last-Modified, which identify the file's version.
         total: Size of the complete file in bytes.
     """
 
-    url: str
+    url_sha256: str
     validator: str | None
     total: int | None
 
@@ -33,14 +38,15 @@ def read_part_info(path: Path, url: str) -> PartInfo | None:
         info = msgspec.json.decode(path.read_bytes(), type=PartInfo)
     except (OSError, msgspec.DecodeError):
         return None
-    return info if info.url == url else None
+    return info if info.url_sha256 == _hash(url) else None
 
 
 def write_part_info(path: Path, url: str, response: "requests.Response", total: int | None) -> None:
     """Write what is known of a part; nothing if it cannot be continued later."""
     path.unlink(missing_ok=True)
     if not _is_encoded(response):
-        path.write_bytes(msgspec.json.encode(PartInfo(url, _get_validator(response), total)))
+        info = PartInfo(_hash(url), _get_validator(response), total)
+        path.write_bytes(msgspec.json.encode(info))
 
 
 def make_range_headers(info: PartInfo | None, offset: int) -> dict[str, str]:
@@ -54,7 +60,8 @@ def make_range_headers(info: PartInfo | None, offset: int) -> dict[str, str]:
 def get_total_bytes(response: "requests.Response", offset: int) -> int | None:
     """Return the size of the complete file, if the server sends it."""
     length = response.headers.get("Content-Length", "")
-    return offset + int(length) if length.isdigit() and not _is_encoded(response) else None
+    is_known = _NUMBER.fullmatch(length) and not _is_encoded(response)
+    return offset + int(length) if is_known else None
 
 
 def continues(response: "requests.Response", offset: int, info: PartInfo) -> bool:
@@ -70,23 +77,41 @@ def get_size(path: Path | None) -> int:
     return path.stat().st_size if path and path.exists() else 0
 
 
-def check_space(folder: Path, needed_bytes: int) -> None:
-    """Check that a disk has enough free space.
+def check_size(part: Path, size_bytes: int, largest_bytes: int) -> None:
+    """Check that a file is not larger than it can be; if it is, its part is deleted.
 
     Raises:
-        BddsegError: there is less free space than `needed_bytes`.
+        DownloadError: it is.
     """
-    free = shutil.disk_usage(folder).free
+    if size_bytes > largest_bytes:
+        part.unlink(missing_ok=True)
+        raise DownloadError(
+            f"it has {size_bytes / 1e6:,.0f} MB or more, and should have "
+            f"{largest_bytes / 1e6:,.0f} MB at most"
+        )
+
+
+def check_space(part: Path, needed_bytes: int) -> None:
+    """Check that the disk of a part has enough free space.
+
+    Raises:
+        DownloadError: it has less than `needed_bytes`.
+    """
+    free = shutil.disk_usage(part.parent).free
     if needed_bytes > free:
-        raise BddsegError(
-            f"{folder} has {free / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are needed.",
-            "Free some space (`bddseg zoo remove`), or set BDDSEG_HOME to a larger disk.",
+        raise DownloadError(
+            f"{part.parent} has {free / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are "
+            "needed: free some (bddseg zoo remove), or set BDDSEG_HOME to a larger disk"
         )
 
 
 def _is_encoded(response: "requests.Response") -> bool:
     """Return whether the body is compressed, so that its length is not the file's."""
     return response.headers.get("Content-Encoding", "identity") != "identity"
+
+
+def _hash(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()
 
 
 def _get_validator(response: "requests.Response") -> str | None:
