@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 # Scheme, user and password, host and path, query and fragment.
-_URL = re.compile(r"(?i)(https?://)([^\s/?#'\"]*@)?([^\s?#'\"]*)([?#][^\s'\"]*)?")
+_URL = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)([^\s/?#'\"]*@)?([^\s?#'\"]*)([?#][^\s'\"]*)?")
 
 
 def redact(text: str) -> str:
@@ -20,8 +20,9 @@ def find_problem(url: str) -> str:
         parts = urlsplit(url)
         # Both are parsed when they are read.
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return str(error)
+    except ValueError:
+        # Its text can contain a part of a password.
+        return "its host or its port is invalid"
     if parts.scheme not in ("http", "https") or not host:
         return "it does not begin with http:// or https:// and the name of a host"
     return "" if url.isprintable() else "it contains control characters"

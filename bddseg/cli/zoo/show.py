@@ -1,6 +1,6 @@
 """`bddseg zoo show`: everything about one model."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -10,6 +10,7 @@ from bddseg.cli.options import AsJson, ModelName
 from bddseg.specs import Entry
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry, format_entry
+from bddseg.zoo.urls import redact
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,11 +43,20 @@ def describe(entry: Entry) -> dict[str, object]:
     """Return an entry as plain data, with the path and the size of its cached weights."""
     path = get_weights_path(entry)
     return {
-        **msgspec.to_builtins(entry),
+        **_redact(msgspec.to_builtins(entry)),
         "short_name": entry.short_name,
         "cached": str(path) if path.is_file() else None,
         "cached_bytes": path.stat().st_size if path.is_file() else None,
     }
+
+
+def _redact(content: Any) -> Any:
+    """Return plain data without the secrets of its URLs."""
+    if isinstance(content, dict):
+        return {key: _redact(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_redact(value) for value in content]
+    return redact(content) if isinstance(content, str) else content
 
 
 def _make_table(entry: Entry) -> "Table":
