@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.read import UnreadableFileError, read_file
 from bddseg.specs import Entry
 from bddseg.zoo.assets import Asset, AssetKind, get_weights_asset, list_assets
 from bddseg.zoo.catalog import list_entries
@@ -91,8 +92,8 @@ def get_weights_path(entry: Entry) -> Path:
 def list_paths(entries: Iterable[Entry] | None = None) -> list[Path]:
     """Return where the files of these models are cached, whether they are there or not.
 
-    Without models: where this program has cached files, complete or unfinished. Other files in the
-    folder, and what links lead to, do not count.
+    Without models: where this program has cached files, complete or unfinished, and nothing else
+    that is in the folder.
     """
     if entries is not None:
         return [
@@ -146,8 +147,8 @@ def verify_file(path: Path) -> tuple[FileState, str]:
 def read_receipt(path: Path) -> Receipt | None:
     """Return the receipt of a cached file; None if there is none or it cannot be parsed."""
     try:
-        return msgspec.json.decode(_get_receipt_path(path).read_bytes(), type=Receipt)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_file(_get_receipt_path(path)), type=Receipt)
+    except (UnreadableFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

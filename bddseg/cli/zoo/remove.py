@@ -6,6 +6,7 @@ import typer
 
 from bddseg.cli.console import format_size, show, show_json
 from bddseg.cli.options import AsJson, ModelNames
+from bddseg.io.walk import is_below
 from bddseg.progress import pluralize
 from bddseg.zoo import cache
 from bddseg.zoo.catalog import find_entry
@@ -26,7 +27,9 @@ def remove_files(
     if bool(models) == everything:
         raise typer.BadParameter("Give models, or use --all.")
     entries = None if everything else [find_entry(model) for model in models or []]
-    cached = cache.list_paths(entries)
+    folder = cache.get_cache_folder()
+    # Where a link leads, nothing is deleted.
+    cached = [path for path in cache.list_paths(entries) if is_below(path.parent, folder)]
     candidates = [each for path in cached for each in (path, cache.get_part_paths(path)[0])]
     paths = [path for path in candidates if path.is_file()]
     size_bytes = sum(path.stat().st_size for path in paths)

@@ -46,3 +46,36 @@ def test_it_asks_first(
 def test_models_and_all_exclude_each_other(models: tuple[str, ...], run: Run, command: str) -> None:
     assert run("zoo", command)[0] == 2
     assert run("zoo", command, models[0], "--all")[0] == 2
+
+
+def test_files_of_others_are_neither_removed_nor_verified(
+    cached: list[Path], run: Run, tmp_path: Path
+) -> None:
+    home = Path(os.environ["BDDSEG_HOME"])
+    own = [home / "thesis.pdf", home / "drivable" / "models" / "mine.pth", home / "x" / ".a.part"]
+    own += [home / "own" / "models" / "notes-2024.txt", home / "a.md5", home / "a.receipt.json"]
+    for path in own:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"{}")
+    assert str(home / "thesis.pdf") not in run("zoo", "verify", "--json")[1]
+    code, out, _ = run("zoo", "remove", "--all", "--yes")
+    assert (code, out) == (0, "Deleted 3 files, 0.0 MB.\n")
+    assert all(path.exists() for path in own)
+    assert not any(path.exists() for path in cached)
+
+
+def test_links_are_not_followed(
+    cached: list[Path], models: tuple[str, ...], run: Run, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    cached[0].parent.rename(elsewhere)
+    cached[0].parent.symlink_to(elsewhere)
+    files = sorted(elsewhere.iterdir())
+    for arguments in (("--all",), (models[0],)):
+        assert run("zoo", "remove", *arguments, "--yes")[:2] == (0, "Deleted 0 files, 0.0 MB.\n")
+    assert sorted(elsewhere.iterdir()) == files
+    cached[0].parent.unlink()
+    cached[0].parent.mkdir()
+    cached[0].symlink_to(elsewhere / cached[0].name)
+    assert run("zoo", "remove", "--all", "--yes")[0] == 0
+    assert (elsewhere / cached[0].name).exists()
