@@ -8,9 +8,12 @@ import typer
 from typer.core import TyperOption
 
 from bddseg.cli.commands import LazyCommands
-from bddseg.cli.console import set_quiet, show_error, show_note, show_warning
+from bddseg.cli.console import escape, set_quiet, show_error, show_note, show_warning
 from bddseg.cli.general import unwrap
 from bddseg.errors import INTERRUPTED, BddsegError
+
+# The error for wrong usage, which typer prints itself; its module depends on typer's version.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 class _Root(LazyCommands):
@@ -24,6 +27,9 @@ class _Root(LazyCommands):
         except BddsegError as error:
             show_error(error)
             raise typer.Exit(1) from error
+        except _UsageError as error:
+            error.message = escape(error.message)
+            raise
         except KeyboardInterrupt:
             show_note("Interrupted. Files written so far are complete.")
             raise typer.Exit(INTERRUPTED) from None

@@ -3,17 +3,24 @@
 import json
 import logging
 import math
+import re
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from bddseg.errors import BddsegError, BddsegWarning
 
 # Columns of tables that are not printed to a terminal, unless $COLUMNS says otherwise.
 _PLAIN_WIDTH = 160
+# Control characters, those that change the direction of text, and bytes that are no UTF-8.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 _quiet = False
@@ -50,7 +57,8 @@ def show(content: RenderableType) -> None:
 
 def show_json(content: Any) -> None:
     """Print one JSON document to stdout; NaN and infinity become null."""
-    sys.stdout.write(json.dumps(_replace_nan(content), indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(_replace_nan(content), indent=2, ensure_ascii=False)
+    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def show_note(text: str) -> None:
@@ -81,7 +89,7 @@ def show_warning(
         print_plain(f"Warning: {message}", style="yellow")
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)
-        (file or sys.stderr).write(text)
+        (file or sys.stderr).write(escape(text))
 
 
 def format_size(size_bytes: int) -> str:
@@ -93,15 +101,37 @@ def make_console(*, stderr: bool) -> Console:
     """Return a console on a standard stream as it is now."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns
-    return Console(file=stream, width=width)
+    return _Console(file=stream, width=width, emoji=False)
+
+
+def escape(text: str) -> str:
+    r"""Return a text with its control characters as "\x1b" and so on, except tabs and newlines.
+
+    Names of files, answers of servers and metadata can contain any character; a terminal would
+    obey them.
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_plain(text: str, *, style: str | None = None, stderr: bool = True) -> None:
     """Print text as it is."""
     # Paths and messages may contain markup characters, and must not be wrapped, to be copied.
+    # Escaped before rich drops some of its characters.
     make_console(stderr=stderr).print(
-        text, style=style, markup=False, highlight=False, soft_wrap=True
+        escape(text), style=style, markup=False, highlight=False, soft_wrap=True
     )
+
+
+class _Console(Console):
+    """Escapes all text that is printed, whatever it is a part of."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            # A control segment is rich's own, such as one that moves the cursor.
+            yield segment if control else Segment(escape(text), style)
 
 
 class _LogHandler(logging.Handler):

@@ -13,6 +13,9 @@ from bddseg.metrics.confusion import UNLABELED
 from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
 from bddseg.metrics.metric import compute_headlines
 
+# What a formula of a spreadsheet begins with; and the quote itself, so that names stay different.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
 
 def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = False) -> None:
     """Write a row for each frame: its scores in percent, and its confusion matrix in pixels.
@@ -41,10 +44,10 @@ def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = Fals
     for rank, row in enumerate(ranked, start=1):
         row["rank"] = "" if math.isnan(row[rank_key]) else rank
     text = StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_format, rows[0]))
     for row in ranked if worst_first else rows:
-        writer.writerow({key: _format(value) for key, value in row.items()})
+        writer.writerow(map(_format, row.values()))
     write_atomically(path, text.getvalue().encode())
 
 
@@ -59,7 +62,7 @@ def read_worst(path: Path, number: int) -> list[str]:
     try:
         with path.open(newline="") as file:
             rows = [
-                (int(row["rank"]), row["frame"])
+                (int(row["rank"]), _unquote(row["frame"]))
                 for row in csv.DictReader(file)
                 if row["rank"] and not int(row["missing"])
             ]
@@ -94,6 +97,13 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def _format(value: Any) -> Any:
+    if isinstance(value, str):
+        # A spreadsheet would execute it.
+        return f"'{value}" if value.startswith(_FORMULA) else value
     if not isinstance(value, float):
         return value
     return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _unquote(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -10,7 +10,7 @@ from metrics.helpers import write_masks
 from bddseg.errors import BddsegError
 from bddseg.metrics.evaluate import evaluate
 from bddseg.metrics.evaluation import Evaluation
-from bddseg.metrics.per_image import read_worst, write_frames
+from bddseg.metrics.per_image import _format, read_worst, write_frames
 
 
 @pytest.fixture
@@ -94,3 +94,19 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: str | None) ->
         path.write_text(content)
     with pytest.raises(BddsegError, match=r"other\.csv is not a table of scores per frame"):
         read_worst(path, 1)
+
+
+def test_a_name_is_no_formula_and_a_negative_number_stays_a_number(tmp_path: Path) -> None:
+    labels = np.zeros((4, 4), np.uint8)
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "'a", "plain"]
+    masks = dict.fromkeys(names, labels)
+    evaluation = evaluate(*write_masks(tmp_path, ground_truth=masks, predictions=masks))
+    path = tmp_path / "frames.csv"
+    write_frames(path, evaluation)
+    rows = read(path)
+    assert sorted(row["frame"] for row in rows) == sorted(
+        ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "''=1", "''a", "plain"]
+    )
+    assert sorted(read_worst(path, len(names))) == sorted(names)
+    assert _format(-1.5) == "-1.5000"
+    assert _format(-3) == -3

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bddseg.cli.console import format_size, show, show_json
+from bddseg.cli.console import format_size, print_plain, show, show_json
 from bddseg.cli.options import AsJson, ModelNames
 from bddseg.io.walk import is_below
 from bddseg.progress import pluralize
@@ -36,7 +36,7 @@ def remove_files(
     files = f"{pluralize(len(paths), 'file')}, {format_size(size_bytes)}"
     if paths and not yes:
         for path in paths:
-            typer.echo(str(path), err=True)
+            print_plain(str(path))
         typer.confirm(f"Delete {files}?", abort=True, err=True)
     for path in cached:
         cache.remove_file(path)
