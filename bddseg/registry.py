@@ -1,9 +1,12 @@
 """Names that installed packages register: one registry for each entry-point group."""
 
+import re
+import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, distributions, entry_points, version
 from typing import Any, Generic, TypeVar, cast
 
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
@@ -11,6 +14,7 @@ from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 T = TypeVar("T")
 
 _OWN_PACKAGE = "bddseg"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 class Registry(Generic[T]):
@@ -43,7 +47,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _all(self) -> list[EntryPoint]:
-        return list(entry_points(group=self.group))
+        return _list_points(self.group)
 
     @cached_property
     def _usable(self) -> dict[str, EntryPoint]:
@@ -56,7 +60,12 @@ class Registry(Generic[T]):
             if self._is_built_in(point.name):
                 text = f"Package {get_package(point)} is ignored: {self.find_problem(point)}."
                 warnings.warn(text, BddsegWarning, stacklevel=4)
-        return {name: point for name, point in usable.items() if name not in self._reserved()}
+        reserved = self._reserved()
+        return {
+            name: point
+            for name, point in usable.items()
+            if name not in reserved and _NAME.fullmatch(name)
+        }
 
     def list_names(self) -> list[str]:
         """Return the registered names: built-in ones first, then plugins', each sorted."""
@@ -83,16 +92,18 @@ class Registry(Generic[T]):
         point = self._usable[name]
         package = get_package(point)
         problem = "" if package == _OWN_PACKAGE else self.find_problem(point)
-        cause: Exception | None = None
+        cause: BaseException | None = None
         if not problem:
             try:
-                found = point.load()
+                # What a module prints on import does not belong to a command's output.
+                with redirect_stdout(sys.stderr):
+                    found = point.load()
                 if self._check:
                     self._check(found)
                 self._loaded[name] = cast(T, found)
                 return self._loaded[name]
             # A plugin is foreign code: whatever it raises, the user is told whose it is.
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 problem, cause = f"{point.value}: {type(error).__name__}: {error}", error
         raise BddsegError(
             f"The {self.kind} '{name}' of package {package} does not load ({problem}).",
@@ -107,6 +118,8 @@ class Registry(Generic[T]):
         """Return why a plugin's object cannot be used, without importing it; empty if it can."""
         if self._is_built_in(plugin.name):
             return f"the {self.kind} '{plugin.name}' is built in and cannot be replaced"
+        if not _NAME.fullmatch(plugin.name):
+            return f"'{plugin.name}' is not a valid name"
         same = [get_package(point) for point in self._all if point.name == plugin.name]
         if len(same) > 1:
             return f"several packages register it: {', '.join(sorted(same))}"
@@ -132,17 +145,44 @@ def require_class(*members: str) -> Callable[[Any], None]:
 
 def get_package(point: EntryPoint) -> str:
     """Return the name of the package that registers an entry point."""
-    return point.dist.name if point.dist else "unknown"
+    try:
+        return point.dist.name if point.dist else "unknown"
+    # Its metadata are damaged.
+    except Exception:
+        return "unknown"
+
+
+def _list_points(group: str) -> list[EntryPoint]:
+    try:
+        return list(entry_points(group=group))
+    # One package with damaged metadata must not hide all others.
+    except Exception:
+        points: list[EntryPoint] = []
+        for package in distributions():
+            try:
+                points += package.entry_points.select(group=group)
+            except Exception as error:
+                text = f"The entry points of {package} are ignored: {error}."
+                warnings.warn(text, BddsegWarning, stacklevel=2)
+        return points
 
 
 def _find_version_problem(point: EntryPoint) -> str:
     """Return how a package's requirement differs from this version; empty if it does not."""
     # Imported here: only plugins need it.
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
-    for text in (point.dist.requires if point.dist else None) or []:
-        wanted = Requirement(text)
-        own = version(_OWN_PACKAGE)
-        if wanted.name == _OWN_PACKAGE and not wanted.specifier.contains(own, prereleases=True):
-            return f"it was made for {_OWN_PACKAGE} {wanted.specifier}, and this is {own}"
+    own = version(_OWN_PACKAGE)
+    try:
+        for text in (point.dist.requires if point.dist else None) or []:
+            wanted = Requirement(text)
+            applies = not wanted.marker or wanted.marker.evaluate({"extra": ""})
+            if canonicalize_name(wanted.name) != _OWN_PACKAGE or not applies:
+                continue
+            if not wanted.specifier.contains(own, prereleases=True):
+                return f"it was made for {_OWN_PACKAGE} {wanted.specifier}, and this is {own}"
+    # Requirements and markers that cannot be parsed, and damaged metadata.
+    except Exception as error:
+        return f"its requirements cannot be read: {error}"
     return ""

@@ -7,9 +7,10 @@ import msgspec
 Size = Annotated[int, msgspec.Meta(ge=1)]
 SizeHW = tuple[Size, Size]
 ChannelValues = tuple[float, float, float]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
-Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+# "$" would accept a newline at the end.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\Z", max_length=128)]
+Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Option = bool | int | float | str | list[Any] | dict[str, Any]
 Precision = Literal["fp32", "fp16", "bf16"]
 

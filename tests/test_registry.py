@@ -42,7 +42,9 @@ def test_an_object_is_loaded_on_use(install: Install) -> None:
     assert make_registry().load("good") == 5
 
 
-@pytest.mark.parametrize("code", ["import nothing_of_that_name", "other = 1", "1 / 0"])
+@pytest.mark.parametrize(
+    "code", ["import nothing_of_that_name", "other = 1", "1 / 0", "raise SystemExit", "exit(0)"]
+)
 def test_a_broken_plugin_is_named_with_the_cause(install: Install, code: str) -> None:
     package = f"broken{len(code)}"
     install(package, code, f"[bddseg.architectures]\nbroken = {package}_module:build\n")
@@ -65,7 +67,7 @@ def test_a_name_that_two_plugins_register_is_an_error_that_names_both(install: I
 
 def test_a_package_for_another_version_is_not_loaded(install: Install) -> None:
     points = "[bddseg.architectures]\nfuture = future_module:build\n"
-    install("future", "build = 5", points, requires="bddseg>=9.0")
+    install("future", "build = 5", points, requires="BDDseg>=9.0")
     with pytest.raises(BddsegError, match=r"made for bddseg >=9\.0, and this is 0\.1\.0"):
         make_registry().load("future")
 
@@ -83,3 +85,47 @@ def test_a_plugin_with_a_built_in_name_is_named_once(install: Install) -> None:
         registry.list_names()
         registry.load("pspnet")
     assert len(caught) == 1
+
+
+def test_a_requirement_whose_marker_does_not_apply_is_ignored(install: Install) -> None:
+    points = "[bddseg.architectures]\nmarked = marked_module:build\n"
+    install("marked", "build = 5", points, requires='bddseg>=9.0; python_version < "3"')
+    assert make_registry().load("marked") == 5
+
+
+@pytest.mark.parametrize("requires", ["=!bddseg", "bddseg>>1", "x; nonsense == 1"])
+def test_a_requirement_that_cannot_be_parsed_is_a_problem(install: Install, requires: str) -> None:
+    points = "[bddseg.architectures]\nunclear = unclear_module:build\n"
+    install("unclear", "build = 5", points, requires=requires)
+    with pytest.raises(BddsegError, match="unclear does not load"):
+        make_registry().load("unclear")
+
+
+def test_what_a_module_prints_goes_to_stderr(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = "[bddseg.architectures]\nloud = loud_module:build\n"
+    install("loud", "print('hello')\nbuild = 5", points)
+    make_registry().load("loud")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_names_that_are_options_or_contain_spaces_are_not_listed(install: Install) -> None:
+    install("named", "build = 5", "[bddseg.architectures]\n--help = x:y\na b = x:y\nfine = x:y\n")
+    registry = make_registry()
+    names = registry.list_names()
+    assert ("fine" in names, "--help" in names, "a b" in names) == (True, False, False)
+    problems = {plugin.name: registry.find_problem(plugin) for plugin in registry.list_plugins()}
+    assert problems["--help"] == "'--help' is not a valid name"
+
+
+@pytest.mark.parametrize("content", [b"[bddseg.architectures]\nno equals sign\n", b"[x]\n\xff"])
+def test_damaged_metadata_of_one_package_do_not_hide_the_others(
+    install: Install, tmp_path: Path, content: bytes
+) -> None:
+    install("sound", "build = 5", "[bddseg.architectures]\nsound = sound_module:build\n")
+    install("damaged", "", "")
+    (tmp_path / "damaged-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    with pytest.warns(BddsegWarning, match="entry points of .* are ignored"):
+        names = make_registry().list_names()
+    assert {"pspnet", "sound"} <= set(names)

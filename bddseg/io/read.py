@@ -41,3 +41,12 @@ def read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UnreadableFileError(path, reason, "Check the path and its permissions.") from error
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a regular file that can be looked up."""
+    try:
+        return path.is_file()
+    # Its name is too long, or a folder above it cannot be entered.
+    except OSError:
+        return False

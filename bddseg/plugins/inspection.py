@@ -66,5 +66,9 @@ def _inspect(registry: Registry[Any], plugin: EntryPoint) -> Addition:
             entries = tuple(entry.name for entry in read_catalog(Path(loaded)))
     except BddsegError as error:
         problem = error.message
-    version = plugin.dist.version if plugin.dist else ""
+    try:
+        version = plugin.dist.version if plugin.dist else ""
+    # Its metadata are damaged.
+    except Exception:
+        version = ""
     return Addition(get_package(plugin), version, registry.kind, plugin.name, entries, problem)

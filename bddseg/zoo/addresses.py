@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from bddseg.errors import BddsegError
+from bddseg.io.read import is_file
 from bddseg.io.walk import list_files
 from bddseg.zoo.assets import Asset
 from bddseg.zoo.checksums import hash_file
@@ -72,7 +73,7 @@ def _find_local(asset: Asset, local: Path) -> Path:
     names = [asset.path.name, *map(get_file_name, asset.urls)]
     paths = [local / asset.path, *(local / name for name in names)]
     for path in paths:
-        if path.is_file():
+        if is_file(path):
             return path
     candidates = list_files(local, Path.is_file) if asset.digest else []
     found = (path for path in candidates if asset.digest in hash_file(path))

@@ -5,14 +5,22 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
+from bddseg.io.read import read_file
 from bddseg.registry import Registry
 from bddseg.specs import Entry
 from bddseg.zoo.urls import find_problem, redact
+
+T = TypeVar("T")
+
+# Levels of tables and lists in a file; entries need about five.
+_DEEPEST = 50
+# Characters of an entry's name in errors; names of files end at 255.
+_LONGEST_NAME = 128
 
 
 def _check(candidate: Any) -> None:
@@ -21,6 +29,13 @@ def _check(candidate: Any) -> None:
 
 
 CATALOGS: Registry[str | Path] = Registry("bddseg.catalogs", "catalog", check=_check)
+
+
+class _Catalog(msgspec.Struct, forbid_unknown_fields=True):
+    """A catalog file: [base.NAME] and [[entry]] tables."""
+
+    base: dict[str, dict[str, Any]] = {}
+    entry: list[dict[str, Any]] = []
 
 
 def read_catalog(path: Path) -> list[Entry]:
@@ -33,35 +48,34 @@ def read_catalog(path: Path) -> list[Entry]:
     Raises:
         BddsegError: the file or one of its entries is invalid; the message names file and key.
     """
-    document = _read_toml(path)
-    bases = document.pop("base", {})
-    tables = document.pop("entry", [])
-    if document:
-        raise BddsegError(
-            f"{path}: unknown key '{next(iter(document))}'; a catalog has [base.NAME] and "
-            "[[entry]] tables.",
-            "Correct that key.",
-        )
+    catalog = _convert(_read_toml(path), _Catalog, str(path))
     entries = []
-    for table in tables:
-        name = str(table.get("name", "an entry without a name"))
+    for table in catalog.entry:
+        name = str(table.get("name", "an entry without a name"))[:_LONGEST_NAME]
         origin = f"{path}, entry {name}"
-        merged = _extend(table, bases, origin, ())
+        merged = _extend(table, catalog.base, origin)
         entries.append(_parse_entry(_fill_name(merged, name), origin, path.parent))
     return entries
 
 
 def _extend(
-    table: Mapping[str, Any], bases: Mapping[str, Any], origin: str, seen: tuple[str, ...]
+    table: dict[str, Any], bases: Mapping[str, dict[str, Any]], origin: str
 ) -> dict[str, Any]:
-    base = table.get("extends")
-    own = {key: value for key, value in table.items() if key != "extends"}
-    if base is None:
-        return own
-    if base not in bases or base in seen:
-        cause = "extends itself" if base in seen else "does not exist"
-        raise BddsegError(f"{origin}: the base '{base}' {cause}.", f"Bases: {', '.join(bases)}.")
-    return _merge(_extend(bases[base], bases, origin, (*seen, base)), own)
+    tables, names = [table], [table.get("extends")]
+    while names[-1] is not None:
+        base = names[-1]
+        if not isinstance(base, str) or base not in bases or base in names[:-1]:
+            cause = "extends itself" if base in names[:-1] else "does not exist"
+            raise BddsegError(
+                f"{origin}: the base '{base}' {cause}.", f"Bases: {', '.join(bases)}."
+            )
+        tables.append(bases[base])
+        names.append(bases[base].get("extends"))
+    merged: dict[str, Any] = {}
+    for each in reversed(tables):
+        merged = _merge(merged, each)
+    merged.pop("extends", None)
+    return merged
 
 
 def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,14 +159,7 @@ def find_entry(model: str) -> Entry:
 
 def _parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
     """Return the entry of a TOML table; `origin` is named in errors, paths are below `folder`."""
-    try:
-        entry = msgspec.convert(table, Entry)
-    except msgspec.ValidationError as error:
-        raise BddsegError(
-            f"{origin}: {str(error).replace('`$.', '`')}.",
-            "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
-            "complete entry.",
-        ) from error
+    entry = _convert(table, Entry, origin)
     weights, links = entry.weights, entry.links
     for url in (*weights.urls, weights.md5_url, *msgspec.structs.astuple(links)):
         problem = find_problem(url) if url else ""
@@ -169,13 +176,35 @@ def _parse_entry(table: Mapping[str, Any], origin: str, folder: Path) -> Entry:
     return msgspec.structs.replace(entry, options=options, weights=weights)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _convert(table: Mapping[str, Any], kind: type[T], origin: str) -> T:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BddsegError(f"Cannot read {path}: {error.strerror}.", "Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BddsegError(f"{path} is not valid TOML: {error}.", "Correct the file.") from error
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise BddsegError(
+            f"{origin}: {str(error).replace('`$.', '`')}.",
+            "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a "
+            "complete entry.",
+        ) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    content = read_file(path)
+    try:
+        document = tomllib.loads(content.decode())
+        if not _is_too_deep(document):
+            return document
+        cause = f"more than {_DEEPEST} tables are nested"
+    except RecursionError:
+        cause = "its values are nested too deeply"
+    # Syntax, bytes that are no UTF-8, or a number of thousands of digits.
+    except ValueError as error:
+        cause = str(error)
+    raise BddsegError(f"{path} is not valid TOML: {cause}.", "Correct the file.")
+
+
+def _is_too_deep(value: Any, levels: int = _DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not levels or any(_is_too_deep(each, levels - 1) for each in inner)
 
 
 def read_entry(path: Path) -> Entry:

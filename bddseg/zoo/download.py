@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
-from bddseg.io.read import UnreadableFileError, read_file
+from bddseg.io.read import UnreadableFileError, is_file, read_file
 from bddseg.progress import ProgressGroup, SilentProgress
 from bddseg.specs import Entry
 from bddseg.zoo.addresses import (
@@ -58,7 +58,7 @@ def get_weights(entry: Entry, progress: ProgressGroup | None = None) -> Path:
     path = get_weights_path(entry)
     if entry.weights.file is not None:
         _check_local_file(entry, path)
-    elif path.is_file():
+    elif is_file(path):
         _log.info("Using %s", path)
         _check_size(entry, path)
     elif entry.weights.urls:
@@ -102,12 +102,12 @@ class Downloader:
                 cannot be written.
         """
         path = get_cached_path(asset)
-        if path.is_file() and not self._options.force:
+        if is_file(path) and not self._options.force:
             return path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _lock(path, self._progress):
-                if self._options.force or not path.is_file():
+                if self._options.force or not is_file(path):
                     self._try_sources(asset, path)
         except OSError as error:
             raise write_error(path, error) from error
@@ -191,7 +191,7 @@ class Downloader:
         part.unlink(missing_ok=True)
         try:
             size = address.stat().st_size
-            if not address.is_file():
+            if not is_file(address):
                 raise DownloadError("it is not a regular file")
             check_size(part, size, asset.largest_bytes)
             check_space(part, size)
@@ -223,7 +223,7 @@ class Downloader:
         """Raise DownloadError if the file itself is missing: that is the better message."""
         if isinstance(address, str):
             self._client.check_exists(address)
-        elif not address.is_file():
+        elif not is_file(address):
             raise DownloadError("there is no such file")
 
 
@@ -246,7 +246,7 @@ def _lock(path: Path, progress: ProgressGroup) -> Iterator[None]:
 
 def _check_local_file(entry: Entry, path: Path) -> None:
     """Check that the file named in a TOML exists, and its checksum if the TOML has one."""
-    if not path.is_file():
+    if not is_file(path):
         raise BddsegError(
             f"The weights file {path} in the entry of {entry.name} does not exist.",
             "Correct weights.file in its TOML, or use --weights FILE.",
@@ -289,4 +289,4 @@ def _make_error(asset: Asset, reasons: list[str]) -> BddsegError:
 def _is_available(entry: Entry) -> bool:
     """Return whether the weights are cached or on another host than the zoo's."""
     hosts = {urlsplit(url).hostname for url in entry.weights.urls}
-    return bool(hosts - {_ZOO_HOST}) or (bool(hosts) and get_weights_path(entry).is_file())
+    return bool(hosts - {_ZOO_HOST}) or (bool(hosts) and is_file(get_weights_path(entry)))

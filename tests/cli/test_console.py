@@ -118,6 +118,6 @@ def test_on_a_terminal_only_our_own_sequences_are_written() -> None:
     os.close(main)
     text = written.decode()
     assert r"a\x1b[2J\x1b]0;title" in text
-    # Colours, moving the cursor, and hiding it.
+    # Styles, moving the cursor, and hiding it.
     rest = re.sub(r"\x1b\[[0-9;?]*[mKAGlh]|\r", "", text)
     assert_harmless(rest)

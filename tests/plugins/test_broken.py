@@ -19,6 +19,11 @@ BROKEN = {
         "[bddseg.architectures]\nimportless = importless_module:build\n",
         "No module named 'nothing_of_that_name'",
     ),
+    "leaving": (
+        "print('hello')\nraise SystemExit",
+        "[bddseg.catalogs]\nleaving = leaving_module:CATALOG\n",
+        "leaving_module:CATALOG: SystemExit",
+    ),
     "attributeless": (
         "other = 1",
         "[bddseg.commands]\nattributeless = attributeless_module:app\n",

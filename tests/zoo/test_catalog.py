@@ -1,9 +1,11 @@
 """Catalogs: the built-in one, the TOML of entries, and finding a model by name."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from support import Run
 
 from bddseg.errors import BddsegError
 from bddseg.models.build import build_network
@@ -107,6 +109,19 @@ def test_bases_merge_tables_and_replace_values(tmp_path: Path) -> None:
         (ENTRY + 'extends = "none"', "none"),
         (ENTRY + 'extends = "a"\n[base.a]\nextends = "a"', "extends itself"),
         ("[[entries]]", "entries"),
+        ("entry = 5", "`entry`"),
+        ("entry = [5]", "`entry[0]`"),
+        ("base = 5", "`base`"),
+        ("base.a = 5", "`base[...]`"),
+        (ENTRY + 'extends = ["x"]', "the base '['x']' does not exist"),
+        (ENTRY + 'extends = "a"\n[base.a]\nextends = ["x"]', "the base '['x']' does not exist"),
+        (ENTRY.replace('"one"', "5"), "entry 5"),
+        (ENTRY.replace('"one"', r'"one\n"'), "name"),
+        (ENTRY.replace('"one"', f'"{"x" * 300}"'), "name"),
+        (ENTRY + f'weights.md5 = "{"0" * 32}\\n"', "md5"),
+        (ENTRY + f"options.depth = {'9' * 5000}", "digits"),
+        (ENTRY + f"options.a = {'[' * 5000}{']' * 5000}", "nested too deeply"),
+        (ENTRY + f"options.{'.'.join('a' * 3000)} = 1", "more than 50 tables are nested"),
         ("no toml", "TOML"),
     ],
 )
@@ -117,3 +132,34 @@ def test_an_error_names_the_file_and_the_key(tmp_path: Path, text: str, named: s
         read_catalog(path)
     assert "mine.toml" in str(caught.value)
     assert named in str(caught.value)
+
+
+def test_a_chain_of_3000_bases_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    bases = "".join(f'[base.b{n}]\nextends = "b{n + 1}"\n' for n in range(3000))
+    path.write_text(f'{ENTRY}extends = "b0"\n{bases}[base.b3000]\nlicense = "MIT"\n')
+    assert read_catalog(path)[0].license == "MIT"
+
+
+@pytest.mark.parametrize("name", ["nul\0.toml", "x" * 300 + ".toml", "pipe.toml", "latin.toml"])
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "latin.toml").write_bytes(b"title = '\xff'")
+    with pytest.raises(BddsegError, match=name[:4]):
+        read_catalog(tmp_path / name)
+
+
+def test_weights_of_an_impossible_name_do_not_stop_the_list(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.toml"
+    names = {"long": "x" * 300, "nul": r"\u0000"}
+    path.write_text(
+        "".join(
+            ENTRY.replace("one", name) + f'weights.file = "{file}"\n'
+            for name, file in names.items()
+        )
+    )
+    monkeypatch.setattr("bddseg.cli.zoo.list.list_entries", lambda *_: read_catalog(path))
+    code, out, _ = run("zoo", "list")
+    assert (code, "long" in out, "nul" in out) == (0, True, True)

@@ -10,6 +10,7 @@ from bddseg.cli.console import make_console, show, show_json
 from bddseg.cli.options import TASK_NAMES, ArchitectureName, AsJson
 from bddseg.cli.zoo.show import describe
 from bddseg.errors import unknown_name
+from bddseg.io.read import is_file
 from bddseg.specs import Entry
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import list_models as list_entries
@@ -130,7 +131,7 @@ def _get_sort_key(entry: Entry, key: SortKey) -> tuple[str | float, str]:
 def _get_size(entry: Entry) -> int:
     """Return the size of the weights in bytes; 0 if they are not on this machine."""
     path = get_weights_path(entry)
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if is_file(path) else 0
 
 
 def _make_table(entries: Sequence[Entry], width: int) -> "Table":

@@ -3,6 +3,7 @@
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
 from bddseg.errors import BddsegError
+from bddseg.io.read import is_file
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry
 
@@ -16,8 +17,8 @@ def show_path(model: ModelName, as_json: AsJson = False) -> None:
     """
     path = get_weights_path(find_entry(model))
     if as_json:
-        show_json({"path": str(path), "cached": path.is_file()})
-    elif path.is_file():
+        show_json({"path": str(path), "cached": is_file(path)})
+    elif is_file(path):
         show(str(path))
     else:
         raise BddsegError(f"{path} does not exist.", f"Download it: bddseg zoo download {model}")

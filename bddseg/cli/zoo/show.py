@@ -7,6 +7,7 @@ import typer
 
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
+from bddseg.io.read import is_file
 from bddseg.specs import Entry
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry, format_entry
@@ -45,8 +46,8 @@ def describe(entry: Entry) -> dict[str, object]:
     return {
         **_redact(msgspec.to_builtins(entry)),
         "short_name": entry.short_name,
-        "cached": str(path) if path.is_file() else None,
-        "cached_bytes": path.stat().st_size if path.is_file() else None,
+        "cached": str(path) if is_file(path) else None,
+        "cached_bytes": path.stat().st_size if is_file(path) else None,
     }
 
 
