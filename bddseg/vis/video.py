@@ -154,7 +154,7 @@ def _open_video(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
         for name, ref in label_set.items()
         if (stem := PurePosixPath(name).name).isdigit()
     }
-    numbers = sorted(number for number in by_number if number < len(index.times))[:limit]
+    numbers = sorted(number for number in by_number if number < index.num_frames)[:limit]
     if not numbers:
         raise BddsegError(
             f"No mask in {label_set.source} is named after a frame number of {video}.",

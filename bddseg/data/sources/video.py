@@ -1,11 +1,16 @@
 """Video files as a source: their frames by number. Needs PyAV, the extra `video`."""
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.errors import BddsegError
@@ -26,18 +31,28 @@ class VideoIndex:
     """Where the frames of a video are.
 
     Attributes:
-        times: Presentation time of each frame, in the stream's time base, ascending.
-        keys: Numbers of the frames at which decoding can start; the first one is 0.
+        num_frames: Number of frames.
+        times: Presentation time of each frame, in the stream's time base, ascending; empty if the
+            file has none that can be relied on.
+        keys: Numbers of the key frames.
+        segments: Numbers of the key frames from which frames are decoded; the first one is 0.
         rate: Average number of frames per second.
     """
 
+    num_frames: int
     times: tuple[int, ...]
-    keys: tuple[int, ...]
+    keys: frozenset[int]
+    segments: tuple[int, ...]
     rate: "Fraction"
 
     def find_segment(self, number: int) -> int:
         """Return the number of the key frame from which a frame is decoded."""
-        return self.keys[bisect_right(self.keys, number) - 1]
+        return self.segments[bisect_right(self.segments, number) - 1]
+
+    def find_number(self, time: int) -> int | None:
+        """Return the number of the frame that is shown at a time; None if there is none."""
+        number = bisect_left(self.times, time)
+        return number if self.times[number : number + 1] == (time,) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class VideoSource:
             BddsegError: none is selected, PyAV is missing, or the video cannot be read.
         """
         index = index_video(self.path)
-        total, selection = len(index.times), self.selection
+        total, selection = index.num_frames, self.selection
         end = total if selection.end is None else min(selection.end, total)
         numbers = range(selection.start, end, selection.every)[: selection.limit]
         if not numbers:
@@ -91,90 +106,112 @@ def is_video(source: str | Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
 
 
-@lru_cache(maxsize=8)
 def index_video(path: Path) -> VideoIndex:
     """Return the index of a video, without decoding it.
 
-    Frames are numbered in the order of display, by presentation time, also where the rate varies or
-    packets are stored in another order.
+    Frames are numbered in the order of display: by presentation time, also where the rate varies or
+    packets are stored in another order. Where times are missing, repeat, or are those of decoding,
+    as in AVI, frames are numbered as a decoder returns them, and decoded from the first one on.
 
     Raises:
         BddsegError: PyAV is missing, or the file is not a video that can be read.
     """
-    av = import_av()
+    import_av()
     try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            packets = [
-                (packet.pts, packet.is_keyframe)
-                for packet in container.demux(stream)
-                if packet.pts is not None
-            ]
-            rate = stream.average_rate or stream.guessed_rate
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise _unreadable(path, error) from error
+        state = path.stat()
+        return _index_video(path, (state.st_mtime_ns, state.st_size))
+    except Exception as error:
+        raise BddsegError(
+            f"{path} cannot be read as a video: {error}.", "Check that a video player can open it."
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
+    """Return the index of one version of a file: another one has another time or size."""
+    del version
+    with _open(path) as (container, stream):
+        packets = [
+            (packet.pts, packet.is_keyframe)
+            for packet in container.demux(stream)
+            if packet.size and not packet.is_discard
+        ]
+        rate = stream.average_rate or stream.guessed_rate
+        is_reordered = stream.codec_context.has_b_frames
     if not packets or not rate:
-        raise _unreadable(path, ValueError("it has no frames"))
-    packets.sort()
-    starts = [number for number, (_, is_key) in enumerate(packets) if is_key]
-    keys = [0]
-    for start in starts:
-        if start - keys[-1] >= _SEGMENT_FRAMES:
-            keys.append(start)
-    return VideoIndex(tuple(pts for pts, _ in packets), tuple(keys), rate)
+        raise ValueError("it has no frames")
+    stored = [pts for pts, _ in packets]
+    times = sorted({pts for pts in stored if pts is not None})
+    if len(times) < len(stored) or (is_reordered and times == stored):
+        return VideoIndex(len(stored), (), frozenset([0]), (0,), rate)
+    keys = [number for number, (_, is_key) in enumerate(sorted(packets)) if is_key]
+    segments = [0]
+    for key in keys:
+        if key - segments[-1] >= _SEGMENT_FRAMES:
+            segments.append(key)
+    return VideoIndex(len(times), tuple(times), frozenset(keys), tuple(segments), rate)
 
 
 def read_video_frames(
     path: Path, numbers: Sequence[int]
 ) -> Iterator[tuple[int, Image | BddsegError]]:
-    """Yield frames of a video, RGB, (H, W, 3), uint8, or why they cannot be read.
+    """Yield frames of a video, RGB, (H, W, 3), uint8, upright, or why they cannot be read.
 
     Args:
         path: The video.
         numbers: Frame numbers, ascending; decoding starts at the key frame before the first.
     """
-    av = import_av()
     index = index_video(path)
-    wanted = iter(numbers)
-    number = next(wanted, None)
+    wanted = deque(numbers)
     failure: Exception = ValueError("the decoder returned no frame at its time")
     try:
-        for frame in _decode_from(path, index, numbers[0] if numbers else 0):
-            if number is None:
+        for number, frame in _decode_from(path, index, wanted[0]) if wanted else ():
+            while wanted and wanted[0] < number:
+                skipped = wanted.popleft()
+                yield skipped, _undecodable(path, skipped, failure)
+            if not wanted:
                 break
-            shown = bisect_left(index.times, frame.pts)
-            while number is not None and number < shown:
-                yield number, _undecodable(path, number, failure)
-                number = next(wanted, None)
-            if number == shown:
-                yield number, frame.to_ndarray(format="rgb24")
-                number = next(wanted, None)
-    except (av.FFmpegError, OSError) as error:
+            if wanted[0] == number:
+                # Counterclockwise, as `numpy.rot90` turns.
+                turns = round(frame.rotation / 90)
+                yield wanted.popleft(), np.rot90(frame.to_ndarray(format="rgb24"), turns)
+    except Exception as error:
         failure = error
-    while number is not None:
+    for number in wanted:
         yield number, _undecodable(path, number, failure)
-        number = next(wanted, None)
 
 
-def _decode_from(path: Path, index: VideoIndex, number: int) -> Iterator[Any]:
-    """Yield decoded frames in order of display, from a frame's key frame or an earlier one."""
-    av = import_av()
+def _decode_from(path: Path, index: VideoIndex, number: int) -> Iterator[tuple[int, Any]]:
+    """Yield the numbers and frames from a frame's key frame or an earlier one on."""
+    if not index.times:
+        with _open(path) as (container, stream):
+            yield from enumerate(container.decode(stream))
+        return
     start = index.find_segment(number)
-    earlier = [key for key in index.keys if key < start][-1:]
-    # In some formats, such as MPEG transport streams, seeking can end behind the key frame: then
-    # from the key frame before it, and then from the beginning.
+    earlier = [key for key in index.segments if key < start][-1:]
+    # Some formats have no index of their own, such as MPEG transport streams: seeking can end
+    # behind the key frame, or the first frame gets a wrong time. Then from the key frame before it,
+    # and then from the beginning.
     for key in (start, *earlier, None):
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+        with _open(path) as (container, stream):
             if key is not None:
                 container.seek(index.times[key], stream=stream, backward=True)
-            frames = container.decode(stream)
-            first = next(frames, None)
-            if first is not None and (key is None or first.pts <= index.times[start]):
-                yield first
-                yield from frames
+            frames = ((index.find_number(each.pts), each) for each in container.decode(stream))
+            first, frame = next(frames, (None, None))
+            if key is None or (first in index.keys and first <= start):
+                pairs = chain([(first, frame)], frames)
+                yield from ((found, each) for found, each in pairs if found is not None)
                 return
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Yield the opened container and its first video stream."""
+    # FFmpeg takes what is before a colon in a relative path for a protocol.
+    with import_av().open(str(path.absolute()), metadata_errors="replace") as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
 
 
 def import_av() -> Any:
@@ -191,12 +228,6 @@ def import_av() -> Any:
             "pip install 'bddseg[video]'",
         ) from error
     return av
-
-
-def _unreadable(path: Path, error: Exception) -> BddsegError:
-    return BddsegError(
-        f"{path} cannot be read as a video: {error}.", "Check that a video player can open it."
-    )
 
 
 def _undecodable(path: Path, number: int, error: Exception) -> BddsegError:
