@@ -16,7 +16,7 @@ from bddseg.data.rle import decode_rle, encode_rle
 from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
-from bddseg.io.read import MAX_PIXELS
+from bddseg.io.read import check_size
 from bddseg.io.walk import list_files
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import LabelMap
@@ -102,11 +102,12 @@ class ScalabelFrame:
             raise self._error(f"its labels have different sizes: {listed}")
         if not sizes:
             return None
-        height, width = sizes.pop()
-        # Checked before any memory is allocated.
-        if min(height, width) < 1 or height * width > MAX_PIXELS:
-            raise self._error(f"its size is {width}x{height}, expected 1 to {MAX_PIXELS:,} pixels")
-        labels = np.full((height, width), self.task.fill_id, np.uint8)
+        size_hw = sizes.pop()
+        try:
+            check_size(size_hw)
+        except ValueError as error:
+            raise self._error(str(error)) from error
+        labels = np.full(size_hw, self.task.fill_id, np.uint8)
         for category, rle in encoded:
             if category not in self.task.foreground:
                 continue

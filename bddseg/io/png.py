@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+from PIL.PngImagePlugin import PngImageFile
 
-from bddseg.io.read import UnreadableFileError, read_file
+from bddseg.io.read import UnreadableFileError, check_size, read_file
 from bddseg.types import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -75,9 +76,10 @@ def read_png(path: Path) -> PngImage:
         UnreadableFileError: it is missing, not a PNG file, or damaged.
     """
     data = read_png_bytes(path)
-    # Damaged files make decoders raise almost anything: OSError, SyntaxError, ValueError,
-    # zlib.error, cv2.error, DecompressionBombError.
+    # Damaged files make decoders raise almost anything: OSError, SyntaxError, cv2.error and more.
     try:
+        width, height = struct.unpack(">II", data[16:24])
+        check_size((height, width))
         return _decode(path, data)
     except Exception as error:
         raise UnreadableFileError(path, str(error) or repr(error)) from error
@@ -90,7 +92,7 @@ def read_png_bytes(path: Path) -> bytes:
         UnreadableFileError: it is missing, not a PNG file, or damaged.
     """
     data = read_file(path)
-    if not data.startswith(SIGNATURE):
+    if not data.startswith(SIGNATURE + b"\0\0\0\rIHDR"):
         raise UnreadableFileError(path, f"it is not a PNG file ({len(data)} bytes)")
     # Pillow ignores the checksums of pixel data, and may decode a damaged file to wrong pixels.
     try:
@@ -106,7 +108,8 @@ def _decode(path: Path, data: bytes) -> PngImage:
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if grey is not None and grey.ndim == 2:
             return PngImage(path=path, data=data, mode="L", pixels=grey)
-    with PIL.Image.open(BytesIO(data), formats=["PNG"]) as image:
+    # Not `PIL.Image.open`, which has a limit of its own for the number of pixels.
+    with PngImageFile(BytesIO(data)) as image:
         pixels, palette = np.asarray(image), None
         if image.mode == "P":
             palette = np.zeros((256, 3), np.uint8)

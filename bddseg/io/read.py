@@ -1,13 +1,16 @@
 """Reading files."""
 
+import os
 import stat
 from pathlib import Path
 
 from bddseg.errors import BddsegError
+from bddseg.types import SizeHW
 
-# Images and label maps of more pixels are refused before they are decoded: a file of a few bytes
-# can ask for all of a machine's memory. The number is Pillow's.
-MAX_PIXELS = 178_956_970
+# Larger images and label maps are refused before they are decoded, unless MAX_PIXELS_VARIABLE says
+# otherwise: a file of a few bytes can ask for all of a machine's memory. The number is Pillow's.
+_MAX_PIXELS = 178_956_970
+MAX_PIXELS_VARIABLE = "BDDSEG_MAX_PIXELS"
 
 
 class UnreadableFileError(BddsegError):
@@ -24,6 +27,23 @@ class UnreadableFileError(BddsegError):
         super().__init__(f"{path} cannot be read: {reason}.", hint)
         self.path = path
         self.reason = reason
+
+
+def check_size(size_hw: SizeHW) -> None:
+    """Check the size of an image, before memory is used for its pixels.
+
+    Raises:
+        ValueError: it has no pixels, or too many.
+    """
+    height, width = size_hw
+    limit = os.environ.get(MAX_PIXELS_VARIABLE) or str(_MAX_PIXELS)
+    if not limit.isdecimal():
+        raise ValueError(f"{MAX_PIXELS_VARIABLE} is '{limit}', not a number")
+    if min(height, width) < 1 or height * width > int(limit):
+        raise ValueError(
+            f"its size is {width}x{height}, and 1 to {int(limit):,} pixels were expected "
+            f"(set {MAX_PIXELS_VARIABLE} to read larger images)"
+        )
 
 
 def read_file(path: Path) -> bytes:

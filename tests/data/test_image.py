@@ -1,5 +1,8 @@
 """Images: read as RGB, and encoded without a change of order."""
 
+import struct
+import zlib
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -9,6 +12,7 @@ import pytest
 
 from bddseg.data.image import encode_jpeg, encode_png_rgb, read_image, write_jpeg
 from bddseg.errors import BddsegError
+from bddseg.io.png import SIGNATURE, make_chunk, read_png
 from bddseg.types import Image
 
 
@@ -62,6 +66,77 @@ def test_what_opencv_raises_is_named(tmp_path: Path) -> None:
     (tmp_path / "bomb.ppm").write_bytes(header + bytes(100))
     with pytest.raises(BddsegError, match=r"bomb\.ppm cannot be read: "):
         read_image(tmp_path / "bomb.ppm")
+
+
+def make_png(width: int, height: int) -> bytes:
+    """Return a PNG file of white pixels of one bit, which is small at any size."""
+    rows = (b"\0" + b"\xff" * -(-width // 8)) * height
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    return SIGNATURE + b"".join(make_chunk(*chunk) for chunk in chunks)
+
+
+def make_header(kind: str) -> bytes:
+    """Return a file whose header has 50,000 x 50,000 pixels and that has no more than a few."""
+    with BytesIO() as file:
+        PIL.Image.new("RGB", (50, 40)).save(file, kind)
+        data = bytearray(file.getvalue())
+    if kind == "BMP":
+        data[18:26] = struct.pack("<ii", 50_000, 50_000)
+    elif kind == "JPEG":
+        start = data.index(b"\xff\xc0") + 5
+        data[start : start + 4] = struct.pack(">HH", 50_000, 50_000)
+    else:
+        for tag in (256, 257):
+            start = data.index(struct.pack("<H", tag)) + 8
+            data[start : start + 2] = struct.pack("<H", 50_000)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "TIFF"])
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
+    tmp_path: Path, kind: str
+) -> None:
+    width = 14_000 if kind == "PNG" else 50_000
+    data = make_png(width, width) if kind == "PNG" else make_header(kind)
+    (tmp_path / "large.png").write_bytes(data)
+    message = rf"large\.png cannot be read: its size is {width}x{width}, and 1 to 178,956,970"
+    with pytest.raises(BddsegError, match=message):
+        read_image(tmp_path / "large.png")
+
+
+def test_the_largest_number_of_pixels_can_be_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(make_png(40, 30))
+    monkeypatch.setenv("BDDSEG_MAX_PIXELS", "1200")
+    assert read_image(path).shape == (30, 40, 3)
+    monkeypatch.setenv("BDDSEG_MAX_PIXELS", "1199")
+    for read in (read_image, read_png):
+        with pytest.raises(BddsegError, match=r"its size is 40x30, and 1 to 1,199 pixels"):
+            read(path)
+    monkeypatch.setenv("BDDSEG_MAX_PIXELS", "many")
+    with pytest.raises(BddsegError, match=r"BDDSEG_MAX_PIXELS is 'many', not a number"):
+        read_image(path)
+
+
+def test_heic_is_read_with_its_extra(tmp_path: Path, red: Image) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the heic extra")
+    heif.from_pillow(PIL.Image.fromarray(np.tile(red, (3, 2, 1)))).save(tmp_path / "a.HEIC")
+    image = read_image(tmp_path / "a.HEIC")
+    assert image.shape == (48, 48, 3)
+    assert np.abs(image.astype(int) - red[0, 0]).max() < 8
+    (tmp_path / "a.HEIC").write_bytes((tmp_path / "a.HEIC").read_bytes()[:300])
+    with pytest.raises(BddsegError, match=r"a\.HEIC cannot be read: "):
+        read_image(tmp_path / "a.HEIC")
+
+
+def test_heic_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bddseg.data.image.CAN_READ_HEIC", False)
+    (tmp_path / "a.heic").touch()
+    with pytest.raises(BddsegError, match=r"pip install 'bddseg\[heic\]'"):
+        read_image(tmp_path / "a.heic")
 
 
 def test_a_missing_image_and_a_folder_are_named(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_size_is_checked_before_memory_is_used(
 ) -> None:
     label = {"category": "direct", "rle": {"counts": counts, "size": size}}
     file = write(tmp_path / "x.json", [{"name": "a", "labels": [label]}])
-    expected = rf"x\.json, frame a: its size is {size[1]}x{size[0]}, expected 1 to 178,956,970"
+    expected = rf"x\.json, frame a: its size is {size[1]}x{size[0]}, and 1 to 178,956,970"
     with pytest.raises(BddsegError, match=expected):
         read_single(file).read()
 
