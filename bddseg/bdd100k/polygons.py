@@ -49,9 +49,13 @@ def rasterize_polygons(source: Path, folder: Path, task: Task, num_workers: int)
         config = load_bdd100k_config(task.name).scalabel
         try:
             draw(load(str(source)).frames, str(folder), config, num_workers)
-        # Newer versions of matplotlib lack functions that it calls.
-        except AttributeError as error:
+        # Newer versions of matplotlib lack functions that it calls; wrong polygons make it raise
+        # almost anything.
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise BddsegError(
-                f"The official toolkit cannot draw the polygons: {error}.",
-                "Install the versions that it works with: pip install 'bddseg[bdd100k]'",
+                f"The official toolkit cannot draw the polygons of {source}: {reason}.",
+                'Labels need an id and a category; polygons need "vertices": [[x, y], ...] and '
+                '"types", a letter for each vertex. If they have them, install the versions that '
+                "the toolkit works with: pip install 'bddseg[bdd100k]'",
             ) from error

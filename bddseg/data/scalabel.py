@@ -16,8 +16,8 @@ from bddseg.data.rle import decode_rle, encode_rle
 from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
-from bddseg.io.read import check_size
-from bddseg.io.walk import list_files
+from bddseg.io.read import check_size, read_file
+from bddseg.io.walk import is_inside, list_files
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import LabelMap
 
@@ -140,6 +140,12 @@ def read_scalabel(source: Path, task: Task) -> list[ScalabelFrame]:
         for path in paths
         for frame in _read_frames(path)
     ]
+    for each in frames:
+        if not is_inside(each.name):
+            raise BddsegError(
+                f"{each.path}: the frame name {each.frame.name!r} is not a path below a folder.",
+                "Correct the name.",
+            )
     found = {label.category for each in frames for label in each.frame.labels or []}
     if found and found.isdisjoint(task.classes):
         raise BddsegError(
@@ -220,14 +226,14 @@ def _list_json(folder: Path) -> list[Path]:
 
 def _read_frames(path: Path) -> list[Frame]:
     try:
-        content = _DECODER.decode(path.read_bytes())
+        content = _DECODER.decode(read_file(path))
     except msgspec.ValidationError as error:
         raise BddsegError(
             f"{path} is not in Scalabel format: {error}.",
             "Every frame needs a name, every label a category, and every rle counts and size.",
         ) from error
     # The last three: the content is not JSON, not text, or nested too deeply.
-    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BddsegError(f"{path} cannot be read as JSON: {error}.", "Check the file.") from error
     if isinstance(content, list):
         return content

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bddseg.errors import BddsegError
 
@@ -51,6 +51,14 @@ def is_same_file(path: Path, other: Path) -> bool:
         return path.samefile(other)
     except OSError:
         return False
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a name from a file or another machine leads to a file inside a folder."""
+    path = PurePath(name)
+    return (
+        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    )
 
 
 def is_below(path: str | Path, folder: Path) -> bool:

@@ -42,6 +42,27 @@ def test_polygons_become_masks(tmp_path: Path, task: str, category: str, fill_id
     assert (read_mask(tmp_path / "b.png") == fill_id).all()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vertices": []},
+        {"vertices": [["x", 1], [2, 3], [4, 5]]},
+        {"vertices": [[1, 2, 3], [2, 3, 4], [4, 5, 6]]},
+        {"types": "XYZ"},
+        {"types": "L"},
+    ],
+)
+def test_a_wrong_polygon_is_an_error_that_names_the_file(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    pytest.importorskip("bdd100k.label.to_mask", reason="needs the bdd100k extra")
+    label = {"id": "1", "category": "direct", "poly2d": [TRIANGLE | change]}
+    source = tmp_path / "labels.json"
+    source.write_text(json.dumps([{"name": "a.jpg", "labels": [label]}]))
+    with pytest.raises(BddsegError, match=r"cannot draw the polygons of .*labels\.json: \w+Error:"):
+        rasterize_polygons(source, tmp_path, get_task("drivable"), 1)
+
+
 def test_a_task_that_the_toolkit_does_not_know_is_named(tmp_path: Path) -> None:
     pytest.importorskip("bdd100k.label.to_mask", reason="needs the bdd100k extra")
     source = write_polygons(tmp_path / "labels.json", "drivable")

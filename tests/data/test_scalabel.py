@@ -120,7 +120,7 @@ def test_a_label_that_cannot_be_decoded_is_named(
         read_single(file).read()
 
 
-@pytest.mark.parametrize("size", [[100_000, 100_000], [10**12, 1], [-2, 2], [0, 0], [2**63 - 1, 2]])
+@pytest.mark.parametrize("size", [[100_000, 100_000], [10**12, 1], [-2, 2], [0, 0], [2**70, 1]])
 @pytest.mark.parametrize("counts", ["0", encode_rle(np.eye(2, dtype=bool)), "PPPP[=0"])
 def test_a_size_is_checked_before_memory_is_used(
     tmp_path: Path, size: list[int], counts: str
@@ -154,6 +154,13 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: str, expected: str) -> N
     (tmp_path / "x.json").write_text(content, encoding="latin-1")
     with pytest.raises(BddsegError, match=rf"x\.json .*{expected}"):
         read_scalabel(tmp_path / "x.json", DRIVABLE)
+
+
+@pytest.mark.parametrize("name", ["", "../a.jpg", "a/../../b", "/tmp/a.jpg", "a\0.jpg", ".."])
+def test_a_name_that_leads_out_of_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / "x.json", [{"name": name, "size": {"height": 1, "width": 1}}])
+    with pytest.raises(BddsegError, match=r"x\.json: the frame name .* is not a path below a"):
+        read_scalabel(file, DRIVABLE)
 
 
 def test_a_folder_of_json_is_a_source_unless_it_holds_masks(tmp_path: Path) -> None:
