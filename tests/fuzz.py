@@ -26,6 +26,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,9 +36,10 @@ import PIL.features
 import PIL.Image
 
 from bddseg.bdd100k.encodings import inspect_file
-from bddseg.data.image import read_image
+from bddseg.data.image import CAN_READ_HEIC, read_image
 from bddseg.data.rle import encode_rle
 from bddseg.data.scalabel import read_scalabel
+from bddseg.data.sources.video import import_av, index_video, read_video_frames
 from bddseg.errors import BddsegError
 from bddseg.tasks.bdd100k import DRIVABLE
 
@@ -215,7 +217,48 @@ def _make_images() -> tuple[bytes, ...]:
             file = BytesIO()
             made.save(file, name, **options)
             files.append(file.getvalue())
+    if CAN_READ_HEIC:
+        with BytesIO() as file:
+            import_module("pillow_heif").from_pillow(image).save(file)
+            files.append(file.getvalue())
     return tuple(files)
+
+
+@cache
+def _make_videos() -> tuple[tuple[str, bytes], ...]:
+    """Return suffixes and content of small valid videos."""
+    files = []
+    for suffix, codec in (
+        ("mp4", "libx264"),
+        ("mkv", "mpeg4"),
+        ("webm", "libvpx"),
+        ("ts", "mpeg2video"),
+        ("avi", "mpeg4"),
+        ("mpg", "mpeg1video"),
+    ):
+        path = Path(f"made.{suffix}")
+        with import_av().open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+            for level in range(0, 240, 20):
+                pixels = np.full((32, 32, 3), level, np.uint8)
+                frame = import_av().VideoFrame.from_ndarray(pixels, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        files.append((suffix, path.read_bytes()))
+    return tuple(files)
+
+
+@add_kind("videos")
+def _read_videos(rng: random.Random) -> None:
+    """A damaged video, of which every frame is read or refused."""
+    suffix, data = rng.choice(_make_videos())
+    path = Path(f"video.{suffix}")
+    path.write_bytes(mutate(data, rng))
+    numbers = range(min(index_video(path).num_frames, 20))
+    for _, image in read_video_frames(path, numbers):
+        if isinstance(image, BddsegError):
+            raise image
 
 
 def _fix_checksums(data: bytes) -> bytes:
@@ -236,7 +279,7 @@ def _read_images(rng: random.Random) -> None:
     data = mutate(rng.choice(_make_images()), rng)
     if data.startswith(b"\x89PNG") and rng.random() < 0.8:
         data = _fix_checksums(data)
-    path = Path("image.png")
+    path = Path("image.heic" if b"heic" in data[:32] else "image.png")
     path.write_bytes(data)
     inspect_file(path, DRIVABLE)
     image = read_image(path)
