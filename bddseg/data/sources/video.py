@@ -14,6 +14,7 @@ import numpy as np
 
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.errors import BddsegError
+from bddseg.io.read import check_size
 from bddseg.types import Image
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class VideoIndex:
         """Return the number of the key frame from which a frame is decoded."""
         return self.segments[bisect_right(self.segments, number) - 1]
 
-    def find_number(self, time: int) -> int | None:
+    def find_number(self, time: int | None) -> int | None:
         """Return the number of the frame that is shown at a time; None if there is none."""
-        number = bisect_left(self.times, time)
+        number = 0 if time is None else bisect_left(self.times, time)
         return number if self.times[number : number + 1] == (time,) else None
 
 
@@ -94,10 +95,8 @@ class VideoSource:
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
         """Yield frames of one segment in order, or why one cannot be decoded."""
-        by_number = {ref.index: ref for ref in refs}
-        numbers = [ref.index for ref in refs if ref.index is not None]
-        for number, image in read_video_frames(self.path, numbers):
-            yield by_number[number], image
+        images = read_video_frames(self.path, [ref.index or 0 for ref in refs])
+        yield from ((ref, image) for ref, (_, image) in zip(refs, images, strict=True))
 
 
 def is_video(source: str | Path) -> bool:
@@ -131,6 +130,7 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
     """Return the index of one version of a file: another one has another time or size."""
     del version
     with _open(path) as (container, stream):
+        check_size((stream.height, stream.width))
         packets = [
             (packet.pts, packet.is_keyframe)
             for packet in container.demux(stream)
@@ -172,9 +172,9 @@ def read_video_frames(
             if not wanted:
                 break
             if wanted[0] == number:
-                # Counterclockwise, as `numpy.rot90` turns.
-                turns = round(frame.rotation / 90)
-                yield wanted.popleft(), np.rot90(frame.to_ndarray(format="rgb24"), turns)
+                # Both turn counterclockwise.
+                image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                yield wanted.popleft(), np.ascontiguousarray(image)
     except Exception as error:
         failure = error
     for number in wanted:

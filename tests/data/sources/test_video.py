@@ -126,6 +126,7 @@ def test_frames_are_turned_upright_as_the_file_says(
     ((_, image),) = read_video_frames(turned, [21])
     assert not isinstance(image, BddsegError)
     assert image.shape == ((48, 64, 3) if turns == 2 else (64, 48, 3))
+    assert image.flags.c_contiguous
     assert read_number(np.rot90(image, turns)) == 21
     capture = cv2.VideoCapture(str(turned))
     capture.set(cv2.CAP_PROP_POS_FRAMES, 21)
@@ -142,6 +143,16 @@ def test_a_file_that_changes_is_indexed_again(tmp_path: Path) -> None:
     assert index_video(path).times != first.times
     ((_, image),) = read_video_frames(path, [30])
     assert read_number(image) == 30
+
+
+def test_frames_of_too_many_pixels_are_refused(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "v.mp4"
+    path.write_bytes(video.read_bytes())
+    monkeypatch.setenv("BDDSEG_MAX_PIXELS", "3071")
+    with pytest.raises(BddsegError, match=r"cannot be read as a video: its size is 64x48, and 1 "):
+        index_video(path)
 
 
 def test_a_colon_in_a_name_is_no_protocol(
