@@ -31,7 +31,9 @@ from bddseg.data.scalabel import (
 )
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.png import encode_png
+from bddseg.io.walk import list_files
 from bddseg.progress import Track, map_in_threads, pluralize, track_silently
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
@@ -90,18 +92,18 @@ def convert_labels(
         track: Shows progress.
 
     Raises:
-        BddsegError: there are no labels, `out` is the source, exists or is of the wrong kind, two
-            label maps would get the same name, the encoding is ambiguous, or polygons cannot be
-            drawn because the extra `bdd100k` is not installed.
+        BddsegError: there are no labels, `out` is of the wrong kind, a file would be overwritten,
+            two label maps would get the same name, the encoding is ambiguous, or polygons cannot
+            be drawn because the extra `bdd100k` is not installed.
     """
     source = get_masks_folder(source)
-    _check_out(source, out, target)
+    _check_out(out, target)
     failures: list[BddsegError] = []
     with _open_items(source, task, encoding, num_threads) as (described, items):
         names = [name for name, _ in items]
         _check_duplicates(source, names, by_file_name=target is Target.RLE)
-        if not overwrite:
-            _check_absent([out] if target is Target.RLE else [out / f"{n}.png" for n in names])
+        targets = [out] if target is Target.RLE else [out / f"{name}.png" for name in names]
+        refuse_overwriting(targets, _list_inputs(source), overwrite=overwrite)
 
         def convert() -> Iterator[Frame]:
             """Yield the frames of a JSON file, or write the files of any other target."""
@@ -123,14 +125,16 @@ def convert_labels(
     )
 
 
-def _check_out(source: Path, out: Path, target: Target) -> None:
-    if out.resolve() == source.resolve():
-        raise BddsegError(f"{source} is both input and output.", "Choose another output with -o.")
+def _check_out(out: Path, target: Target) -> None:
     if (out.suffix == ".json") != (target is Target.RLE):
         kind = "a JSON file, such as drivable.json" if target is Target.RLE else "a folder"
         raise BddsegError(
             f"-o {out}: the output for --to {target} is {kind}.", "Choose another output with -o."
         )
+
+
+def _list_inputs(source: Path) -> list[Path]:
+    return list_files(source, lambda _: True) if source.is_dir() else [source]
 
 
 def _check_duplicates(source: Path, names: Sequence[str], *, by_file_name: bool) -> None:
@@ -141,14 +145,6 @@ def _check_duplicates(source: Path, names: Sequence[str], *, by_file_name: bool)
         raise BddsegError(
             f"{count} label maps of {source} would get the same name: {name}.",
             "Rename all but one, or convert each folder separately.",
-        )
-
-
-def _check_absent(paths: Sequence[Path]) -> None:
-    existing = next((path for path in paths if path.exists()), None)
-    if existing:
-        raise BddsegError(
-            f"{existing} exists already.", "Choose another output with -o, or use --overwrite."
         )
 
 

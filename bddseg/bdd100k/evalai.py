@@ -17,6 +17,7 @@ import numpy as np
 from bddseg.data.mask import get_masks_folder, list_masks
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.png import read_png
 from bddseg.io.read import UnreadableFileError
 from bddseg.progress import Track, map_in_threads, pluralize, track_silently
@@ -94,8 +95,10 @@ def package_masks(
         BddsegError: there are no masks, or the zip exists or cannot be written.
     """
     masks = get_masks_folder(masks)
-    _check_out(out, overwrite=overwrite)
+    if out.suffix.lower() != ".zip":
+        raise BddsegError(f"{out} is not a zip file.", "Use -o submission.zip, for example.")
     paths = sorted(list_masks(masks), key=lambda path: (path.stem, path))
+    refuse_overwriting([out], paths, overwrite=overwrite)
     violations = list(_check_names(paths, masks, split, names, partial=partial))
     try:
         with (
@@ -114,15 +117,6 @@ def package_masks(
     except _ViolationsError:
         return Package(num_masks=len(paths), violations=tuple(violations))
     return Package(num_masks=len(paths), violations=(), size_bytes=out.stat().st_size)
-
-
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    if out.suffix.lower() != ".zip":
-        raise BddsegError(f"{out} is not a zip file.", "Use -o submission.zip, for example.")
-    if out.exists() and not overwrite:
-        raise BddsegError(
-            f"{out} exists already.", "Choose another output with -o, or use --overwrite."
-        )
 
 
 def _check_names(

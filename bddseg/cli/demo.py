@@ -59,7 +59,7 @@ def _list_commands(result: "DemoResult") -> list[str]:
     commands = (
         f"bddseg infer {MODEL} {{images}} -o {{run}}",
         "bddseg eval -g {ground_truth} -r {run}",
-        "bddseg vis colorize -i {masks} -o {colormaps}",
-        "bddseg vis overlay -i {images} -r {masks} -o {overlays}",
+        "bddseg vis colorize -i {masks} -o {colormaps} --overwrite",
+        "bddseg vis overlay -i {images} -r {masks} -o {overlays} --overwrite",
     )
     return [command.format(**paths) for command in commands]

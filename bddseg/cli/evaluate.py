@@ -13,8 +13,10 @@ from bddseg.cli.options import (
     OUTPUT,
     AsJson,
     GroundTruth,
+    Overwrite,
     TaskName,
     Threads,
+    choose_task,
     option,
     registered,
     results_option,
@@ -22,9 +24,12 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import track
 from bddseg.cli.score_tables import describe_comparison, describe_conditions, describe_score
 from bddseg.io.atomic import write_atomically
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bddseg.metrics.evaluation import Evaluation
 
 
@@ -62,6 +67,7 @@ def evaluate(
         Path | None,
         option("--out-file", "Write the official tool's file.", OUTPUT, metavar="JSON"),
     ] = None,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -82,6 +88,11 @@ def evaluate(
         raise typer.BadParameter("--worst-first needs --per-image.")
     from bddseg.metrics import evaluate as library
 
+    refuse_overwriting(
+        [path for path in (per_image, out_file) if path],
+        _list_inputs(ground_truth, results[0], attributes, task),
+        overwrite=overwrite,
+    )
     evaluations = [
         library.evaluate(
             ground_truth,
@@ -109,6 +120,18 @@ def evaluate(
     for predictions, evaluation in zip(results, evaluations, strict=True):
         for warning in evaluation.warnings:
             show_note(f"{predictions}: {warning}" if len(results) > 1 else warning)
+
+
+def _list_inputs(
+    ground_truth: Path, results: Path, attributes: Path | None, task: str | None
+) -> "Iterator[Path]":
+    from bddseg.data.label_set import open_label_set
+
+    chosen = choose_task(task, ground_truth, results)
+    for source in (ground_truth, results):
+        yield from (ref.path for ref in open_label_set(source, chosen).values())
+    if attributes:
+        yield attributes
 
 
 def _show_scores(

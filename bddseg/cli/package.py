@@ -18,6 +18,7 @@ from bddseg.cli.options import (
 )
 from bddseg.cli.progress import track
 from bddseg.errors import BddsegError
+from bddseg.io.read import read_lines
 from bddseg.progress import NUM_CORES, pluralize
 from bddseg.tasks.bdd100k import DRIVABLE
 
@@ -56,7 +57,7 @@ def package(
         results,
         out,
         split,
-        names=_read_names(names) if names else None,
+        names={Path(line).stem for line in read_lines(names)} if names else None,
         partial=partial,
         overwrite=overwrite,
         num_threads=threads,
@@ -81,11 +82,3 @@ def package(
             "listed above.",
             "Fix the masks, or use --partial if only masks are missing.",
         )
-
-
-def _read_names(path: Path) -> set[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BddsegError(f"{path} cannot be read: {error}.", "Check the path.") from error
-    return {Path(line.strip()).stem for line in lines if line.strip()}

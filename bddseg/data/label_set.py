@@ -79,6 +79,10 @@ class LabelSet(dict[str, LabelMapRef]):
                     f"{other.origin} and {ref.origin} have the same name.", "Rename or remove one."
                 )
 
+    def select(self, names: Iterable[str]) -> "LabelSet":
+        """Return the label maps of these names that there are."""
+        return LabelSet(self.source, (self[name] for name in names if name in self))
+
     def find(self, name: str) -> LabelMapRef | None:
         """Return the label map that belongs to a frame or label map of that name, or None.
 

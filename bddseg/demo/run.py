@@ -8,10 +8,11 @@ from bddseg.data.sources.source import FrameRef
 from bddseg.demo import GROUND_TRUTH, IMAGES
 from bddseg.inference.run import infer
 from bddseg.io.atomic import write_atomically
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.metrics.evaluate import evaluate
 from bddseg.metrics.evaluation import Evaluation
 from bddseg.progress import Progress, Track, track_silently
-from bddseg.record import RunRecord
+from bddseg.record import RunRecord, read_record
 from bddseg.tasks.task import get_task
 from bddseg.vis.batch import DrawOptions
 from bddseg.vis.colorize import colorize_masks
@@ -52,22 +53,27 @@ def run_demo(
         progress: Shows the progress of inference.
 
     Raises:
-        BddsegError: a file cannot be written.
+        BddsegError: a file cannot be written, or one that is not of an earlier demo exists.
     """
     images, truth, run = out / "images", out / "ground_truth", out / "run"
-    _copy(IMAGES, images)
-    _copy(GROUND_TRUTH, truth)
-    record = infer(MODEL, str(images), run, device="cpu", overwrite=True, progress=progress)
+    # An earlier demo is replaced; nothing else is.
+    earlier = read_record(run)
+    overwrite = earlier is not None and earlier.model == MODEL
+    _copy(IMAGES, images, overwrite=overwrite)
+    _copy(GROUND_TRUTH, truth, overwrite=overwrite)
+    record = infer(MODEL, str(images), run, device="cpu", overwrite=overwrite, progress=progress)
     assert record is not None, "only workers of a distributed run return None"
     masks, task = run / MASKS_FOLDER, get_task(record.task)
     evaluation = evaluate(truth, run, num_threads=num_threads, track=track)
     colormaps, overlays = out / "colormaps", out / "overlays"
-    options = DrawOptions(num_threads=num_threads, track=track)
+    options = DrawOptions(overwrite=overwrite, num_threads=num_threads, track=track)
     colorize_masks(masks, colormaps, task, options=options)
     overlay_frames(str(images), masks, overlays, task, options=options)
     grid = out / "overlays.jpg"
     refs = [FrameRef(str(path), path.stem) for path in sorted(overlays.glob("*.jpg"))]
-    write_grid(refs, grid, columns=2, width=480, show_names=False)
+    write_grid(
+        refs, grid, columns=2, width=480, show_names=False, options=DrawOptions(overwrite=overwrite)
+    )
     return DemoResult(
         images=images,
         ground_truth=truth,
@@ -81,6 +87,12 @@ def run_demo(
     )
 
 
-def _copy(source: Path, target: Path) -> None:
-    for file in sorted(source.iterdir()):
-        write_atomically(target / file.name, file.read_bytes())
+def _copy(source: Path, target: Path, *, overwrite: bool) -> None:
+    files = {target / file.name: file.read_bytes() for file in sorted(source.iterdir())}
+    # Those of a demo that was interrupted are there already.
+    missing = [
+        path for path, data in files.items() if not path.is_file() or path.read_bytes() != data
+    ]
+    refuse_overwriting(missing, overwrite=overwrite)
+    for path in missing:
+        write_atomically(path, files[path])

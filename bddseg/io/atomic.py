@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from bddseg.errors import BddsegError
+from bddseg.io.overwrite import is_special
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -20,14 +21,20 @@ def write_atomically(path: Path, data: bytes) -> None:
 def open_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file in the same folder; at the end it is renamed to `path`.
 
-    Missing folders are made. A reader of `path` sees the old file or the new one, never a part.
+    Missing folders are made. A reader of `path` sees the old file or the new one, never a part. A
+    pipe or a device is written to as it is.
 
     Raises:
         BddsegError: the folder or the file cannot be written.
     """
     try:
+        if is_special(path):
+            with path.open("wb") as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        # The name does not contain that of the file, which may be as long as names can be.
+        descriptor, temporary = tempfile.mkstemp(prefix=".bddseg-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file

@@ -70,3 +70,15 @@ def is_file(path: Path) -> bool:
     # Its name is too long, or a folder above it cannot be entered.
     except OSError:
         return False
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file, UTF-8 with or without a mark of it, without empty ones.
+
+    Bytes that are not UTF-8 are kept as Python keeps them in file names.
+
+    Raises:
+        UnreadableFileError: see `read_file`.
+    """
+    text = read_file(path).decode("utf-8-sig", "surrogateescape")
+    return [line.strip() for line in text.splitlines() if line.strip()]

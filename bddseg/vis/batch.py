@@ -10,7 +10,7 @@ from bddseg.data.sources.files import find_images
 from bddseg.data.sources.source import FrameRef
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
-from bddseg.io.walk import is_same_file
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.progress import Track, map_in_threads, track_silently
 
 
@@ -20,13 +20,15 @@ class DrawOptions:
 
     Attributes:
         limit: Only the first N frames.
-        resume: Keep images that are newer than the files they are made from.
+        resume: Keep images that are newer than the files they are made from, and replace others.
+        overwrite: Replace existing files.
         num_threads: Number of threads.
         track: Shows progress.
     """
 
     limit: int | None = None
     resume: bool = False
+    overwrite: bool = False
     num_threads: int = 1
     track: Track = track_silently
 
@@ -120,14 +122,22 @@ def draw_images(
     unpaired: Sequence[Path] = (),
     options: DrawOptions = DEFAULT_OPTIONS,
 ) -> DrawResult:
-    """Draw and write images. A failure does not stop the others.
+    """Draw and write images. A failure does not stop the others, once they are started.
 
     Args:
         jobs: The images; `options.limit` is not applied again.
         description: Text for the progress display.
         unpaired: Copied to the result.
         options: See `DrawOptions`.
+
+    Raises:
+        BddsegError: an image would overwrite a file; see `refuse_overwriting`.
     """
+    refuse_overwriting(
+        (job.target for job in jobs),
+        (path for job in jobs for path in job.inputs),
+        overwrite=options.overwrite or options.resume,
+    )
     step = partial(_run, resume=options.resume)
     results = list(map_in_threads(step, options.track(jobs, description), options.num_threads))
     failures = tuple(result for result in results if isinstance(result, BddsegError))
@@ -141,21 +151,8 @@ def draw_images(
     )
 
 
-def refuse_overwriting(target: Path, inputs: Sequence[Path]) -> None:
-    """Check that a file to write is none of its inputs.
-
-    Raises:
-        BddsegError: it is one of them.
-    """
-    if any(is_same_file(target, path) for path in inputs):
-        raise BddsegError(
-            f"{target} is an input and would be overwritten.", "Choose another output with -o."
-        )
-
-
 def _run(job: DrawJob, *, resume: bool) -> str | None:
     """Return the note of a drawn image, or None if the image was kept."""
-    refuse_overwriting(job.target, job.inputs)
     if resume and _is_up_to_date(job):
         return None
     data, note = job.draw()

@@ -54,13 +54,9 @@ def colorize_masks(
         options: See `DrawOptions`.
 
     Raises:
-        BddsegError: there are no masks, or `out` is the folder of the masks.
+        BddsegError: there are no masks, or a colormap would overwrite a file.
     """
     label_set = open_label_set(masks, task)
-    if label_set.source.resolve() == out.resolve():
-        raise BddsegError(
-            f"The masks in {out} would be overwritten.", "Choose another folder with -o."
-        )
     jobs = [
         DrawJob(
             target=out / f"{ref.name}.png",

@@ -70,8 +70,8 @@ def draw_error_maps(
         options: See `DrawOptions`.
 
     Raises:
-        BddsegError: there are no frames or no masks, no frame has both masks, or a frame of
-            `names` lacks one.
+        BddsegError: there are no frames or no masks, no frame has both masks, a frame of `names`
+            lacks one, or an error map would overwrite a file.
     """
     label_sets = [open_label_set(ground_truth, task), open_label_set(results, task)]
     frame_set = match_frames(frames, label_sets, exclude=out)

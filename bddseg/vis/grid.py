@@ -10,8 +10,10 @@ from bddseg.data.image import encode_png_rgb, read_image, write_jpeg
 from bddseg.data.sources.source import FrameRef
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
-from bddseg.progress import Track, map_in_threads, track_silently
+from bddseg.io.overwrite import refuse_overwriting
+from bddseg.progress import map_in_threads
 from bddseg.types import Image, SizeHW
+from bddseg.vis.batch import DEFAULT_OPTIONS, DrawOptions
 from bddseg.vis.text import WHITE, render_caption
 
 _JPEG_QUALITY = 85
@@ -27,8 +29,7 @@ def write_grid(
     columns: int = 4,
     width: int = 320,
     show_names: bool = True,
-    num_threads: int = 1,
-    track: Track = track_silently,
+    options: DrawOptions = DEFAULT_OPTIONS,
 ) -> None:
     """Write images side by side in one file; each keeps its aspect ratio.
 
@@ -40,18 +41,18 @@ def write_grid(
         columns: Number of images in a row.
         width: Width of each image in pixels.
         show_names: Write the name below each image.
-        num_threads: Number of threads.
-        track: Shows progress.
+        options: See `DrawOptions`; `limit` and `resume` have no effect.
 
     Raises:
-        BddsegError: there are no images, one cannot be read, or `out` is not a JPEG or PNG file or
-            cannot be written.
+        BddsegError: there are no images, one cannot be read, or `out` is not a JPEG or PNG file,
+            would overwrite a file, or cannot be written.
     """
     suffix = out.suffix.lower()
     if suffix not in (".jpg", ".jpeg", ".png"):
         raise BddsegError(f"{out} is neither a JPEG nor a PNG file.", "Use -o grid.jpg.")
     if not images:
         raise BddsegError(f"There are no images for {out}.", "Give a folder of images with -i.")
+    refuse_overwriting([out], (ref.path for ref in images), overwrite=options.overwrite)
     first = read_image(images[0].path)
     height = max(1, round(width * first.shape[0] / first.shape[1]))
     caption_height = max(_MIN_CAPTION_HEIGHT, int(width * _CAPTION_HEIGHT)) if show_names else 0
@@ -64,7 +65,7 @@ def write_grid(
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     grid = np.full((rows * cell_height, columns * width, 3), WHITE, np.uint8)
-    cells = map_in_threads(draw, track(images, "Drawing the grid"), num_threads)
+    cells = map_in_threads(draw, options.track(images, "Drawing the grid"), options.num_threads)
     for index, cell in enumerate(cells):
         if isinstance(cell, BddsegError):
             raise cell

@@ -70,7 +70,8 @@ def overlay_frames(
         options: See `DrawOptions`.
 
     Raises:
-        BddsegError: there are no frames or no masks, or no frame has a mask.
+        BddsegError: there are no frames or no masks, no frame has a mask, or an overlay would
+            overwrite a file.
     """
     frame_set = match_frames(frames, [open_label_set(results, task)], exclude=out)
     encode = encode_jpeg if image_format == "jpg" else encode_png_rgb

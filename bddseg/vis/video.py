@@ -13,6 +13,7 @@ from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
 from bddseg.data.sources.video import import_av, index_video, is_video, read_video_frames
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
+from bddseg.io.overwrite import refuse_overwriting
 from bddseg.progress import map_in_threads
 from bddseg.tasks.task import Task
 from bddseg.types import Image
@@ -21,7 +22,6 @@ from bddseg.vis.batch import (
     DrawOptions,
     DrawResult,
     match_frames,
-    refuse_overwriting,
 )
 from bddseg.vis.overlay import DEFAULT_STYLE, OverlayStyle, draw_overlay
 
@@ -59,6 +59,7 @@ def overlay_video(
     style: OverlayStyle = DEFAULT_STYLE,
     side_by_side: bool = False,
     fps: Fraction | None = None,
+    names: Iterable[str] | None = None,
     options: DrawOptions = DEFAULT_OPTIONS,
 ) -> DrawResult:
     """Write the overlays of all frames that have a mask as an MP4.
@@ -73,17 +74,21 @@ def overlay_video(
         side_by_side: Show the frame on the left and the overlay on the right.
         fps: Frames per second. By default that of the video, divided by the step between the first
             two masks, or 30.
+        names: Only label maps of these names.
         options: See `DrawOptions`; `resume` has no effect.
 
     Raises:
         BddsegError: PyAV is missing, the source cannot be read, no frame has a mask, or `out` is
-            not an MP4 file, is the source, or cannot be written.
+            not an MP4 file, would overwrite a file, or cannot be written.
     """
     if out.suffix.lower() != ".mp4":
         raise BddsegError(f"{out} is not an MP4 file.", "Use -o overlay.mp4.")
-    refuse_overwriting(out, [Path(source)])
+    refuse_overwriting([out], [Path(source)], overwrite=options.overwrite)
+    label_set = open_label_set(results, task)
+    if names is not None:
+        label_set = label_set.select(names)
     open_clip = _open_video if is_video(source) else _open_images
-    clip = open_clip(source, open_label_set(results, task), options.limit)
+    clip = open_clip(source, label_set, options.limit)
     notes: list[str] = []
     failures: list[BddsegError] = []
 

@@ -87,6 +87,7 @@ def test_an_image_never_overwrites_its_input(tmp_path: Path) -> None:
     path.write_bytes(b"input")
     (tmp_path / "link.png").symlink_to(path)
     job = DrawJob(target=tmp_path / "link.png", inputs=(path,), draw=lambda: (b"output", ""))
-    (error,) = draw_images([job], "Drawing").failures
-    assert "link.png is an input and would be overwritten" in error.message
+    for overwrite in (False, True):
+        with pytest.raises(BddsegError, match=r"link\.png is an input and would be overwritten"):
+            draw_images([job], "Drawing", options=DrawOptions(overwrite=overwrite))
     assert path.read_bytes() == b"input"

@@ -156,7 +156,8 @@ def test_scalabel_json_gives_the_same_error_maps_as_masks(pairs: Path, drivable:
         pairs / "rle.json",
         [encode_frame(f"{ref.name}.jpg", read_mask(ref.path), drivable) for ref in refs],
     )
-    assert draw(pairs, drivable, results="rle.json").drawn == 3
+    options = DrawOptions(overwrite=True)
+    assert draw(pairs, drivable, results="rle.json", options=options).drawn == 3
     assert {path.name: path.read_bytes() for path in (pairs / "out").iterdir()} == expected
 
 

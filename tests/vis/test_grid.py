@@ -8,6 +8,7 @@ import pytest
 from bddseg.data.image import read_image, write_jpeg
 from bddseg.data.sources.files import find_images
 from bddseg.errors import BddsegError
+from bddseg.vis.batch import DrawOptions
 from bddseg.vis.grid import sample_evenly, write_grid
 
 
@@ -66,5 +67,7 @@ def test_a_grid_is_a_jpeg_or_png_file_with_images(images: Path, tmp_path: Path) 
 def test_an_image_that_cannot_be_read_is_an_error(images: Path, tmp_path: Path) -> None:
     (images / "f4.jpg").write_text("broken")
     with pytest.raises(BddsegError, match=r"f4\.jpg"):
-        write_grid(find_images(str(images)), tmp_path / "grid.jpg", num_threads=2)
+        write_grid(
+            find_images(str(images)), tmp_path / "grid.jpg", options=DrawOptions(num_threads=2)
+        )
     assert not (tmp_path / "grid.jpg").exists()

@@ -10,6 +10,7 @@ from bddseg.data.image import read_image, write_jpeg
 from bddseg.data.label_set import MaskFile, open_label_set
 from bddseg.data.mask import read_mask, write_mask
 from bddseg.data.scalabel import encode_frame, write_scalabel
+from bddseg.errors import BddsegError
 from bddseg.tasks.task import Task
 from bddseg.types import Image, LabelMap
 from bddseg.vis.colorize import colorize_masks
@@ -143,7 +144,6 @@ def test_overlays_overwrite_neither_frames_nor_masks(
         (frames, masks, "png"),
     ]
     for source, out, image_format in cases:
-        result = overlay_frames(str(source), masks, out, drivable, image_format=image_format)
-        assert result.drawn == 0
-        assert "would be overwritten" in result.failures[0].message
+        with pytest.raises(BddsegError, match="is an input and would be overwritten"):
+            overlay_frames(str(source), masks, out, drivable, image_format=image_format)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before

@@ -88,8 +88,10 @@ def test_a_video_of_a_folder_shows_all_frames_in_order(
 
 def test_the_video_may_be_in_the_folder_of_its_frames(drive: Path, drivable: Task) -> None:
     out = drive / "frames" / "v.mp4"
-    for _ in range(2):
-        assert overlay_video(str(out.parent), drive / "masks", out, drivable).drawn == COUNT
+    for overwrite in (False, True):
+        options = DrawOptions(overwrite=overwrite)
+        result = overlay_video(str(out.parent), drive / "masks", out, drivable, options=options)
+        assert result.drawn == COUNT
 
 
 @pytest.mark.parametrize("fixture", ["drive", "odd_drive"])
@@ -133,7 +135,7 @@ def test_a_video_of_a_video_has_the_frames_that_have_masks(
     fps, images = decode(out)
     assert fps == 8
     check(images, range(0, COUNT, 3))
-    options = DrawOptions(limit=2)
+    options = DrawOptions(limit=2, overwrite=True)
     assert overlay_video(str(source), drive / results, out, drivable, options=options).drawn == 2
 
 

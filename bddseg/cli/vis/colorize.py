@@ -9,6 +9,7 @@ from bddseg.cli.options import (
     AsJson,
     Limit,
     Out,
+    Overwrite,
     TaskName,
     Threads,
     choose_task,
@@ -28,6 +29,7 @@ def colorize(
         bool, option("--rgb", "Write three channels, without a palette.", OUTPUT)
     ] = False,
     resume: Resume = False,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +47,8 @@ def colorize(
         out,
         choose_task(task, masks),
         rgb=rgb,
-        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
+        options=DrawOptions(
+            limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track
+        ),
     )
     report(result, "colormap", out, as_json=as_json)

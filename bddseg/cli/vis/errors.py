@@ -12,6 +12,7 @@ from bddseg.cli.options import (
     Input,
     Limit,
     Out,
+    Overwrite,
     Results,
     TaskName,
     Threads,
@@ -39,6 +40,7 @@ def errors(
     ] = None,
     limit: Limit = None,
     resume: Resume = False,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -63,6 +65,8 @@ def errors(
         out,
         choose_task(task, results),
         names=read_worst(per_image, worst) if per_image and worst else None,
-        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
+        options=DrawOptions(
+            limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track
+        ),
     )
     report(result, "error map", out, as_json=as_json)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from bddseg.cli.console import show, show_json
-from bddseg.cli.options import INPUT, OUTPUT, AsJson, Threads, number, option, out_file
+from bddseg.cli.options import INPUT, OUTPUT, AsJson, Overwrite, Threads, number, option, out_file
 from bddseg.cli.progress import track
 from bddseg.progress import NUM_CORES, pluralize
 
@@ -22,6 +22,7 @@ def grid(
     names: Annotated[
         bool, option("--names/--no-names", "Write the name below each image.", OUTPUT)
     ] = True,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +33,7 @@ def grid(
       bddseg vis grid -i errors -o grid.png -n 4 --columns 2 --width 480
     """
     from bddseg.data.sources.files import find_images
+    from bddseg.vis.batch import DrawOptions
     from bddseg.vis.grid import sample_evenly, write_grid
 
     # An earlier grid in the same folder is not part of the new one.
@@ -43,8 +45,7 @@ def grid(
         columns=columns,
         width=width,
         show_names=names,
-        num_threads=threads,
-        track=track,
+        options=DrawOptions(overwrite=overwrite, num_threads=threads, track=track),
     )
     if as_json:
         show_json({"out": str(out), "drawn": len(chosen), "found": len(found)})

@@ -8,6 +8,7 @@ from bddseg.cli.options import (
     Input,
     Limit,
     Out,
+    Overwrite,
     Results,
     TaskName,
     Threads,
@@ -32,6 +33,7 @@ def overlay(
         Literal["jpg", "png"], option("--format", "File format of the overlays.", OUTPUT)
     ] = "jpg",
     resume: Resume = False,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +55,8 @@ def overlay(
         choose_task(task, results),
         style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
         image_format=image_format,
-        options=DrawOptions(limit=limit, resume=resume, num_threads=threads, track=track),
+        options=DrawOptions(
+            limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track
+        ),
     )
     report(result, "overlay", out, as_json=as_json)

@@ -9,6 +9,7 @@ from bddseg.cli.options import (
     OUTPUT,
     AsJson,
     Limit,
+    Overwrite,
     Results,
     TaskName,
     Threads,
@@ -42,6 +43,7 @@ def video(
         float | None,
         number("--fps", "Frames per second, else the source's or 30.", OUTPUT, min=0.01),
     ] = None,
+    overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
@@ -65,6 +67,6 @@ def video(
         style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
         side_by_side=side_by_side,
         fps=Fraction(fps).limit_denominator(1001) if fps else None,
-        options=DrawOptions(limit=limit, num_threads=threads, track=track),
+        options=DrawOptions(limit=limit, overwrite=overwrite, num_threads=threads, track=track),
     )
     report(result, "frame", out, as_json=as_json)

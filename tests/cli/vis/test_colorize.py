@@ -48,7 +48,7 @@ def test_failures_are_named_and_counted(run: Run, drive: Path) -> None:
     assert "000004.png cannot be read" in err
     assert "000005.png cannot be read" not in err
     assert "2 more failed." in err
-    code, out, _ = run(*command, "--json")
+    code, out, _ = run(*command, "--json", "--overwrite")
     document = json.loads(out)
     assert code == 1
     assert (document["drawn"], document["kept"], len(document["failed"])) == (3, 0, 7)

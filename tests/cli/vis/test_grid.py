@@ -17,8 +17,9 @@ def test_a_grid_shows_some_of_the_images(run: Run, drive: Path) -> None:
 
 def test_an_earlier_grid_is_not_part_of_a_new_one(run: Run, drive: Path) -> None:
     out_file = drive / "frames" / "grid.jpg"
-    for _ in range(2):
-        code, out, _ = run("vis", "grid", "-i", drive / "frames", "-o", out_file, "--json")
+    command = ("vis", "grid", "-i", drive / "frames", "-o", out_file, "--json")
+    for options in ((), ("--overwrite",)):
+        code, out, _ = run(*command, *options)
         assert code == 0
         assert json.loads(out) == {"out": str(out_file), "drawn": 10, "found": 10}
 
