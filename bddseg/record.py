@@ -8,6 +8,7 @@ import msgspec
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.names import escape_names
 
 RECORD_NAME = "run.json"
 
@@ -98,8 +99,8 @@ class RunRecord:
         Raises:
             BddsegError: it cannot be written.
         """
-        content = msgspec.json.format(msgspec.json.encode(asdict(self)), indent=2) + b"\n"
-        write_atomically(folder / RECORD_NAME, content)
+        content = msgspec.json.encode(escape_names(asdict(self)))
+        write_atomically(folder / RECORD_NAME, msgspec.json.format(content, indent=2) + b"\n")
 
 
 def read_record(folder: Path) -> RunRecord | None:
@@ -113,11 +114,28 @@ def read_record(folder: Path) -> RunRecord | None:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+    # UnicodeError: it is not text.
+    except (OSError, UnicodeError, msgspec.DecodeError) as error:
+        if isinstance(error, msgspec.ValidationError) and _is_frame(path):
+            return None
         raise BddsegError(
             f"{path} cannot be read as a run record: {error}.",
             "Choose another output with -o, or use --overwrite.",
         ) from error
+
+
+def has_record(folder: str | Path) -> bool:
+    """Return whether a folder is the output of a run."""
+    try:
+        return read_record(Path(folder)) is not None
+    except BddsegError:
+        return False
+
+
+def _is_frame(path: Path) -> bool:
+    """Return whether a file is the Scalabel JSON of a frame, whose name is "run"."""
+    content = msgspec.json.decode(path.read_bytes())
+    return isinstance(content, dict) and "name" in content and "model" not in content
 
 
 def find_record(results: Path) -> RunRecord | None:

@@ -5,20 +5,25 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bddseg.data.sources.source import Selection
 from bddseg.errors import BddsegError
+from bddseg.io.lock import lock_folder
 from bddseg.progress import Progress, SilentProgress
 from bddseg.record import RunRecord
 from bddseg.specs import Entry, Precision
 from bddseg.zoo.catalog import find_entry
 from bddseg.zoo.download import get_weights
+
+if TYPE_CHECKING:
+    from bddseg.inference.distributed.rank import RankInfo
 
 _VERSIONED = ("bddseg", "torch", "numpy", "opencv-python-headless", "pillow")
 
@@ -175,14 +180,22 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
         KeyboardInterrupt: it was interrupted.
     """
     from bddseg.inference.distributed.launch import launch
-    from bddseg.inference.distributed.rank import RankInfo, read_rank_info
+    from bddseg.inference.distributed.rank import read_rank_info
 
     progress = progress or SilentProgress()
     rank = read_rank_info(os.environ)
-    if rank is None and spec.num_workers > 1:
-        # The workers import torch; this process need not.
-        return launch(spec, progress)
+    is_launcher = rank is None and spec.num_workers > 1
+    # One process locks for all workers of all machines; those that a launcher started do not.
+    is_first = spec.launch.node_rank == 0 if is_launcher else rank is None or rank.rank == 0
+    with lock_folder(spec.out) if is_first else nullcontext():
+        # The workers import torch; a launcher need not.
+        return launch(spec, progress) if is_launcher else _work(spec, rank, progress)
+
+
+def _work(spec: RunSpec, rank: "RankInfo | None", progress: Progress) -> RunRecord | None:
+    """Be the only worker, or one of those that torchrun or Slurm started."""
     from bddseg.inference.distributed.connect import connect_local, connect_to_master
+    from bddseg.inference.distributed.rank import RankInfo
     from bddseg.inference.distributed.worker import run_worker
 
     if rank is None:

@@ -20,17 +20,18 @@ def list_files(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     return sorted(path for path in entries if wanted(path))
 
 
-def walk(root: Path, *, exclude: Path | None = None) -> Iterator["os.DirEntry[str]"]:
+def walk(
+    root: Path, *, skip: Callable[[str], bool] = lambda _folder: False
+) -> Iterator["os.DirEntry[str]"]:
     """Yield the files below a folder, without hidden ones; links to folders are followed.
 
     Args:
         root: The folder.
-        exclude: A folder below it that is not walked.
+        skip: Returns whether a folder below it is not walked.
 
     Raises:
         BddsegError: a folder cannot be read.
     """
-    excluded = os.path.realpath(exclude) if exclude else None
     seen = {os.path.realpath(root)}
     folders = [os.fspath(root)]
     while folders:
@@ -38,19 +39,11 @@ def walk(root: Path, *, exclude: Path | None = None) -> Iterator["os.DirEntry[st
             if _is_folder(entry):
                 # Datasets are full of links; one that leads back up must not be walked in circles.
                 real = os.path.realpath(entry.path)
-                if real not in seen and real != excluded:
+                if real not in seen and not skip(entry.path):
                     folders.append(entry.path)
                 seen.add(real)
             else:
                 yield entry
-
-
-def is_same_file(path: Path, other: Path) -> bool:
-    """Return whether two paths lead to one file; False if either leads nowhere."""
-    try:
-        return path.samefile(other)
-    except OSError:
-        return False
 
 
 def is_inside(name: str) -> bool:

@@ -35,10 +35,15 @@ def check_writer(writer: type[Writer], out: Path, task: str = "drivable") -> Non
         raw_logits=torch.randn(used.num_classes, 16, 24) if writer.needs_logits else None,
     )
     path = opened.get_path(item.name)
+    outputs = opened.list_outputs()
     opened.write(item, prediction)
     if path is not None:
         check(path.is_relative_to(out), f"{path} is not below the output folder")
+        check(
+            any(path.is_relative_to(output) for output in outputs),
+            f"list_outputs() does not contain {path}, which get_path() returns",
+        )
         check(path.is_file(), f"write() did not write {path}, which get_path() returns")
         other = opened.get_path("night/0002")
         check(other != path, "get_path() gives two frames the same file")
-    opened.close()
+    opened.close([item.name])

@@ -154,9 +154,11 @@ def test_a_frame_is_never_overwritten_by_its_mask(run: Run, tiny: Path, frames: 
     (frames / "masks").mkdir()
     shutil.copy(frames / "b.png", frames / "masks" / "b.png")
     before = (frames / "masks" / "b.png").read_bytes()
-    code, _, err = run("infer", tiny, frames / "masks" / "b.png", "-o", frames)
-    assert code == 1
-    assert "would overwrite that frame" in err
+    command = ("infer", tiny, frames / "masks" / "b.png", "-o", frames)
+    code, _, err = run(*command)
+    assert (code, "b.png exists already" in err) == (1, True)
+    code, _, err = run(*command, "--overwrite")
+    assert (code, "b.png is an input and would be overwritten" in err) == (1, True)
     assert (frames / "masks" / "b.png").read_bytes() == before
 
 

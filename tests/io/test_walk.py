@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bddseg.errors import BddsegError
-from bddseg.io.walk import is_below, is_same_file, list_files, walk
+from bddseg.io.walk import is_below, list_files, walk
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def test_files_are_sorted_and_hidden_ones_are_ignored(folder: Path) -> None:
     assert list_files(folder, lambda path: path.name == "c") == [folder / "sub" / "c"]
 
 
-def test_an_excluded_folder_is_not_walked(folder: Path) -> None:
-    names = {entry.name for entry in walk(folder, exclude=folder / "sub" / "deep")}
+def test_a_folder_can_be_skipped(folder: Path) -> None:
+    names = {entry.name for entry in walk(folder, skip=lambda path: path.endswith("deep"))}
     assert names == {"a", "b", "c"}
 
 
@@ -42,8 +42,6 @@ def test_what_is_not_a_folder_is_named(folder: Path, name: str, state: str) -> N
 
 def test_links_are_resolved_when_paths_are_compared(folder: Path) -> None:
     (folder / "link").symlink_to(folder / "sub")
-    assert is_same_file(folder / "link" / "c", folder / "sub" / "c")
-    assert not is_same_file(folder / "a", folder / "gone")
     assert is_below(folder / "link" / "c", folder / "sub")
     assert is_below(folder, folder)
     assert not is_below(folder / "subordinate", folder / "sub")

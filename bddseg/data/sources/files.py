@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import chain, islice
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,10 @@ from bddseg.data.image import read_image
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.data.sources.video import is_video
 from bddseg.errors import BddsegError
+from bddseg.io.overwrite import identify
+from bddseg.io.read import read_lines
 from bddseg.io.walk import is_below, walk
+from bddseg.record import has_record
 from bddseg.types import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
@@ -78,22 +82,38 @@ class FileSource:
     def _list(self) -> Iterator[FrameRef]:
         path = Path(self.source)
         if path.is_dir():
-            return _refer((entry.path for entry in walk(path, exclude=self.exclude)), path)
+            if has_record(path):
+                raise BddsegError(
+                    f"{path} is the output of a run.",
+                    "Give the folder of its frames or one of its results, such as "
+                    f"{path / 'overlays'}.",
+                )
+            return _refer((entry.path for entry in walk(path, skip=self._is_output)), path)
         if path.is_file() and path.suffix.lower() in _LIST_SUFFIXES:
             return _read_list(path)
         if path.exists():
             return iter([FrameRef(str(path), path.stem)])
-        return self._match_pattern()
+        return self._match_pattern(path.parts)
 
-    def _match_pattern(self) -> Iterator[FrameRef]:
-        parts = Path(self.source).parts
+    def _match_pattern(self, parts: tuple[str, ...]) -> Iterator[FrameRef]:
         fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-        matches = (
-            match
-            for match in glob.iglob(self.source, recursive=True)  # noqa: PTH207
-            if Path(match).is_file() and not (self.exclude and is_below(match, self.exclude))
-        )
-        return _refer(matches, Path(*parts[:fixed]))
+        root, patterns = Path(*parts[:fixed]), parts[fixed:]
+
+        def split(path: str) -> list[str]:
+            return path[_count_prefix(root) :].split(os.sep)  # noqa: PTH206
+
+        def skip(folder: str) -> bool:
+            inner = split(folder)
+            may_match = "**" in patterns or _matches(inner, patterns[: len(inner)])
+            return not may_match or self._is_output(folder)
+
+        files = (entry.path for entry in walk(root, skip=skip))
+        return _refer((file for file in files if _matches(split(file), patterns)), root)
+
+    def _is_output(self, folder: str) -> bool:
+        """Return whether a folder holds results of this run or of an earlier one."""
+        is_own = self.exclude is not None and identify(folder) == identify(self.exclude)
+        return is_own or has_record(folder)
 
 
 def find_images(source: str, *, exclude: Path | None = None) -> list[FrameRef]:
@@ -142,9 +162,23 @@ def is_image(path: str | Path) -> bool:
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
 
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Return whether a path matches a pattern, part by part; `**` is any number of folders."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches(parts[skipped:], patterns[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatch(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
+
+
+def _count_prefix(root: Path) -> int:
+    """Return how many characters of the paths that are found below a folder are the folder's."""
+    return len(os.path.join(root, ""))  # noqa: PTH118
+
+
 def _refer(files: Iterable[str], root: Path) -> Iterator[FrameRef]:
     """Yield the images among the files below a folder, sorted by name."""
-    start = 0 if str(root) == "." else len(os.path.join(root, ""))  # noqa: PTH118
+    start = _count_prefix(root)
     split = ((os.path.splitext(file), file) for file in files)  # noqa: PTH122
     images = (
         (stem[start:].replace(os.sep, "/"), file)
@@ -156,11 +190,10 @@ def _refer(files: Iterable[str], root: Path) -> Iterator[FrameRef]:
 
 
 def _read_list(file: Path) -> Iterator[FrameRef]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BddsegError(f"Cannot read the list {file}: {error}.", "Is it a text file?") from error
-    paths = [Path(os.path.normpath(file.parent / line.strip())) for line in lines if line.strip()]
-    root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    for path in dict.fromkeys(paths):
-        yield FrameRef(str(path), path.relative_to(root).with_suffix("").as_posix())
+    paths = dict.fromkeys(os.path.normpath(file.parent / line) for line in read_lines(file))
+    # Lines may mix absolute paths with relative ones.
+    parents = [os.path.dirname(os.path.abspath(path)) for path in paths]  # noqa: PTH100, PTH120
+    root = os.path.commonpath(parents) if paths else ""
+    for path in paths:
+        name = Path(os.path.relpath(path, root)).with_suffix("")
+        yield FrameRef(path, name.as_posix())

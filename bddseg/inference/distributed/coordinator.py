@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,11 @@ from bddseg.data.sources.files import drop_duplicates
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
 from bddseg.inference.distributed.queue import Heartbeat, Plan, WorkQueue
-from bddseg.inference.manifest import MANIFEST_NAME, write_manifest
+from bddseg.inference.manifest import MANIFEST_NAME, Manifest, write_manifest
 from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
 from bddseg.inference.writers.writer import RunWriters
-from bddseg.io.walk import is_same_file
+from bddseg.io.overwrite import refuse_overwriting
+from bddseg.io.walk import is_below
 from bddseg.progress import Progress
 from bddseg.record import RECORD_NAME, Failure, RunRecord, Status, read_record
 
@@ -85,12 +87,16 @@ class Coordinator:
                 f"A worker died; all were restarted (restart {record.restarts} of "
                 f"{self._spec.launch.max_restarts})."
             )
+        is_new, manifest = not record.first_written_ns, out / MANIFEST_NAME
+        if is_new and not self._spec.overwrite:
+            refuse_overwriting([manifest, *islice(self._writers.list_existing(), 1)])
         # In one pass, a frame at a time: there can be hundreds of thousands.
         refs = drop_duplicates(self._list_frames(source), self._report_duplicate)
-        num_items = write_manifest(out / MANIFEST_NAME, refs, num_workers=len(self._ranks))
+        num_items = write_manifest(manifest, refs, num_workers=len(self._ranks))
         record.write(out)
-        if not record.first_written_ns:
+        if is_new:
             record.first_written_ns = (out / RECORD_NAME).stat().st_mtime_ns
+            self._writers.date_back(record.first_written_ns)
             record.write(out)
         self._queue.publish(Plan(num_items=num_items, first_written_ns=record.first_written_ns))
         self.is_started = True
@@ -140,7 +146,7 @@ class Coordinator:
         try:
             if status == "finished":
                 self._check_complete()
-                self._writers.close()
+                self._writers.close(self._read_frames, record.first_written_ns)
         except BddsegError as failure:
             record.status, record.error = "failed", str(failure)
             raise
@@ -169,22 +175,14 @@ class Coordinator:
 
     def _list_frames(self, source: Source) -> Iterator[FrameRef]:
         """Yield the frames of the source and count them; refuse to overwrite one."""
-        # Most runs write where nothing is yet, or files of another kind than the frames.
-        existing = [path for path in self._writers.list_paths("x") if path.parent.exists()]
-        suffixes = tuple(path.suffix for path in existing)
-        for ref in source.items():
+        for ref in self._writers.check_frames(source.items()):
             self.record.frames += 1
-            if suffixes and ref.file.endswith(suffixes):
-                self._refuse_overwriting_input(ref)
             yield ref
 
-    def _refuse_overwriting_input(self, ref: FrameRef) -> None:
-        for path in self._writers.list_paths(ref.name):
-            if is_same_file(path, ref.path):
-                raise BddsegError(
-                    f"The result of {ref.path} would overwrite that frame.",
-                    "Choose another output folder with -o.",
-                )
+    def _read_frames(self) -> Iterator[FrameRef]:
+        with Manifest(self._spec.out / MANIFEST_NAME) as manifest:
+            for number in range(len(manifest)):
+                yield from manifest.read(number)
 
     def _report_duplicate(self, ref: FrameRef, error: BddsegError) -> None:
         self._queue.report_failure(Failure(frame=str(ref), error=str(error)))
@@ -215,7 +213,9 @@ def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
     arguments = msgspec.to_builtins(asdict(spec) | {"entry": spec.entry.name}, enc_hook=str)
     # Restarted workers continue the run that they were part of.
     earlier = read_record(spec.out) if not spec.overwrite or restarts else None
-    if earlier and earlier.identity != identity:
+    if earlier is None:
+        _refuse_inside_frames(spec)
+    elif earlier.identity != identity:
         raise _describe_other_run(spec.out, earlier, identity)
     return RunRecord(
         model=spec.entry.name,
@@ -229,6 +229,18 @@ def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
         first_written_ns=earlier.first_written_ns if earlier else 0,
         restarts=restarts,
     )
+
+
+def _refuse_inside_frames(spec: RunSpec) -> None:
+    """Refuse a new output folder in the folder of the frames: results would become frames."""
+    source = Path(spec.source)
+    if not source.is_dir() or not is_below(spec.out, source):
+        return
+    if not spec.overwrite or is_below(source, spec.out):
+        raise BddsegError(
+            f"The output {spec.out} lies in {source}, the folder of the frames.",
+            "Choose an output outside of it with -o.",
+        )
 
 
 def _describe_other_run(out: Path, earlier: RunRecord, identity: dict[str, object]) -> BddsegError:

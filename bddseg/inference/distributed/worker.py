@@ -192,7 +192,7 @@ class _Worker:
         work = Work(
             source=self._source,
             claim=claim,
-            is_done=lambda ref: self._writers.is_done(ref.name, plan.first_written_ns),
+            is_done=lambda ref: self._writers.is_done(ref, plan.first_written_ns),
             report=self._queue.report_failure,
         )
         # On a CPU the network has the cores; a GPU wants many threads that decode and encode.

@@ -1,12 +1,12 @@
 """Run-length encoded masks in Scalabel's JSON."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bddseg.data.scalabel import decode_json, encode_frame, encode_json, write_scalabel
 from bddseg.data.sources.source import FrameRef
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.writers.writer import FileWriter
-from bddseg.io.walk import list_files
 
 
 class RleWriter(FileWriter):
@@ -20,12 +20,15 @@ class RleWriter(FileWriter):
         name = item.path.name if item.index is None else item.name
         return encode_json(encode_frame(name, prediction.labels, self.task))
 
-    def close(self) -> None:
+    def list_outputs(self) -> list[Path]:
+        """Return the folder of the files, and the file of all frames."""
+        return [*super().list_outputs(), self._joined]
+
+    def close(self, names: Iterable[str]) -> None:
         """Join the frames in one file, sorted by name."""
-        join_frames(self.out / self.folder, self.out / f"{self.task.name}.json")
+        paths = sorted(path for name in names if (path := self.get_path(name)))
+        write_scalabel(self._joined, map(decode_json, paths))
 
-
-def join_frames(folder: Path, out: Path) -> None:
-    """Join the frames in a folder of JSON files into one file, sorted by name."""
-    paths = list_files(folder, lambda path: path.suffix == ".json")
-    write_scalabel(out, map(decode_json, paths))
+    @property
+    def _joined(self) -> Path:
+        return self.out / f"{self.task.name}.json"

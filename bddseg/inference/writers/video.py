@@ -1,5 +1,6 @@
 """The overlays of a video or a folder of frames as one video. Needs PyAV, the extra `video`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from bddseg.data.sources.video import import_av
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.writers.mask import MaskWriter
 from bddseg.tasks.task import Task
+from bddseg.vis.batch import DrawOptions
 from bddseg.vis.video import overlay_video
 
 
@@ -24,16 +26,27 @@ class VideoWriter:
         self._out = out
         self._task = task
         self._source = source
+        self._path = out / "videos" / f"{Path(source).stem}.mp4"
 
     def get_path(self, name: str) -> Path | None:
         """Return None: frames have no file of their own."""
         del name
         return None
 
+    def list_outputs(self) -> list[Path]:
+        """Return the video."""
+        return [self._path]
+
     def write(self, item: FrameRef, prediction: Prediction) -> None:
         """Do nothing: the video is made of the masks."""
 
-    def close(self) -> None:
+    def close(self, names: Iterable[str]) -> None:
         """Draw the video."""
-        path = self._out / "videos" / f"{Path(self._source).stem}.mp4"
-        overlay_video(self._source, self._out / MaskWriter.folder, path, self._task)
+        overlay_video(
+            self._source,
+            self._out / MaskWriter.folder,
+            self._path,
+            self._task,
+            names=names,
+            options=DrawOptions(overwrite=True),
+        )

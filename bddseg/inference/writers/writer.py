@@ -1,12 +1,16 @@
 """What a writer is, and the writers of a run."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from bddseg.data.sources.source import FrameRef
 from bddseg.inference.prediction import Prediction
-from bddseg.io.atomic import write_atomically
+from bddseg.io.atomic import write_atomically, write_error
+from bddseg.io.overwrite import FileId, identify, make_input_error
+from bddseg.io.walk import walk
 from bddseg.registry import Registry, require_class
 from bddseg.tasks.task import Task
 
@@ -41,6 +45,10 @@ class Writer(Protocol):
         """Return the file of a frame; None if it has none of its own."""
         ...
 
+    def list_outputs(self) -> list[Path]:
+        """Return the folders and files that it writes, of all frames together."""
+        ...
+
     def write(self, item: FrameRef, prediction: Prediction) -> None:
         """Write the result of a frame, complete or not at all; called by several threads.
 
@@ -49,8 +57,11 @@ class Writer(Protocol):
         """
         ...
 
-    def close(self) -> None:
+    def close(self, names: Iterable[str]) -> None:
         """Write what is made of all frames; called once, when all are done.
+
+        Args:
+            names: The frames that have results; there may be results of others, of earlier runs.
 
         Raises:
             BddsegError: it cannot be written.
@@ -76,6 +87,10 @@ class FileWriter:
         """Return the file of a frame."""
         return self.out / self.folder / f"{name}{self.suffix}"
 
+    def list_outputs(self) -> list[Path]:
+        """Return the folder of the files."""
+        return [self.out / self.folder]
+
     def encode(self, item: FrameRef, prediction: Prediction) -> bytes:
         """Return the bytes of a frame's file."""
         raise NotImplementedError
@@ -86,14 +101,16 @@ class FileWriter:
         assert path is not None
         write_atomically(path, self.encode(item, prediction))
 
-    def close(self) -> None:
+    def close(self, names: Iterable[str]) -> None:
         """Do nothing: the files are all there is."""
 
 
 WRITERS: Registry[type[Writer]] = Registry(
     "bddseg.writers",
     "format",
-    check=require_class("get_path", "write", "close", "needs_image", "needs_logits", "requires"),
+    check=require_class(
+        "get_path", "list_outputs", "write", "close", "needs_image", "needs_logits", "requires"
+    ),
 )
 
 
@@ -117,24 +134,78 @@ class RunWriters:
         self.needs_image = any(writer.needs_image for writer in self._writers)
         self.needs_logits = any(writer.needs_logits for writer in self._writers)
 
-    def list_paths(self, name: str) -> list[Path]:
-        """Return the files of a frame."""
-        paths = (writer.get_path(name) for writer in self._writers)
-        return [path for path in paths if path is not None]
+    def check_frames(self, refs: Iterable[FrameRef]) -> Iterator[FrameRef]:
+        """Yield frames; none of them may be a file that the run could write over.
 
-    def is_done(self, name: str, since_ns: int) -> bool:
-        """Return whether all files of a frame are there and no older than `since_ns`."""
-        try:
-            return all(path.stat().st_mtime_ns >= since_ns for path in self.list_paths(name))
-        except OSError:
-            return False
+        Raises:
+            BddsegError: a frame is among the results that are there.
+        """
+        outputs = self._list_outputs()
+        suffixes = {path.suffix for path in [*self._list_paths("x"), *outputs]} - {""}
+        endings = tuple(suffixes) if any(path.exists() for path in outputs) else ()
+        existing: set[FileId | None] = set()
+        for ref in refs:
+            # Most frames are of another kind than the results: only their names are looked at.
+            if ref.file.lower().endswith(endings):
+                existing = existing or set(map(identify, self.list_existing()))
+                if identify(ref.file) in existing - {None}:
+                    raise make_input_error(ref.file)
+            yield ref
+
+    def list_existing(self) -> Iterator[Path]:
+        """Yield the files that are where the results go."""
+        for output in self._list_outputs():
+            if output.is_dir():
+                yield from (Path(entry.path) for entry in walk(output))
+            elif output.exists():
+                yield output
+
+    def date_back(self, since_ns: int) -> None:
+        """Make the results that are there older than a run, whose first file has this time.
+
+        Their clock may have been ahead of ours, and results of the run are told by their time.
+
+        Raises:
+            BddsegError: the time of a file cannot be changed.
+        """
+        for path in self.list_existing():
+            try:
+                if path.stat().st_mtime_ns >= since_ns:
+                    os.utime(path, (0, 0))
+            except OSError as error:
+                raise write_error(path, error) from error
+
+    def is_done(self, ref: FrameRef, since_ns: int) -> bool:
+        """Return whether a frame has results no older than `since_ns`, nor than the frame."""
+        with suppress(OSError):
+            # A source of a plugin may have no files.
+            since_ns = max(since_ns, ref.path.stat().st_mtime_ns)
+        return self._has_results(ref.name, since_ns)
 
     def write(self, item: FrameRef, prediction: Prediction) -> None:
         """Write all files of a frame."""
         for writer in self._writers:
             writer.write(item, prediction)
 
-    def close(self) -> None:
-        """Write what is made of all frames."""
+    def close(self, refs: Callable[[], Iterable[FrameRef]], since_ns: int) -> None:
+        """Write what is made of all frames.
+
+        Args:
+            refs: Returns the frames of the run.
+            since_ns: Modification time of the run's first file: older results are not the run's.
+        """
         for writer in self._writers:
-            writer.close()
+            writer.close(ref.name for ref in refs() if self._has_results(ref.name, since_ns))
+
+    def _has_results(self, name: str, since_ns: int) -> bool:
+        try:
+            return all(path.stat().st_mtime_ns >= since_ns for path in self._list_paths(name))
+        except OSError:
+            return False
+
+    def _list_paths(self, name: str) -> list[Path]:
+        paths = (writer.get_path(name) for writer in self._writers)
+        return [path for path in paths if path is not None]
+
+    def _list_outputs(self) -> list[Path]:
+        return [path for writer in self._writers for path in writer.list_outputs()]

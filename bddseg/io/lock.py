@@ -1,0 +1,43 @@
+"""Locking a folder against other processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_error
+
+_LOCK_NAME = ".lock"
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and hold its lock; the system releases it when the process dies.
+
+    Raises:
+        BddsegError: another process holds it, or the folder cannot be written.
+    """
+    # Imported here: it takes milliseconds, and few commands need it.
+    from filelock import FileLock, Timeout
+
+    path = folder / _LOCK_NAME
+    lock = FileLock(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BddsegError(
+            f"Another run is writing to {folder}.",
+            "Wait until it has ended, or choose another output with -o.",
+        ) from error
+    except OSError as error:
+        raise write_error(folder, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            # Removed while it is held: whoever opened it meanwhile cannot lock it.
+            path.unlink()
+            # Nothing is left of a run that wrote nothing.
+            folder.rmdir()
+        lock.release()
