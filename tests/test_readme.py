@@ -135,7 +135,8 @@ def run_command(words: list[str], run: Run) -> None:
     """Run a command with the demo's model; what it writes is removed first."""
     words = [ANY_MODEL.sub("demo", word) for word in words]
     words, file = (words[:-2], words[-1]) if ">" in words else (words, None)
-    for option in {"-o", "--out"} & {*words}:
+    written = {"-o", "--out", "--out-file"} | ({"--per-image"} if words[0] == "eval" else set())
+    for option in written & {*words}:
         out = Path(words[words.index(option) + 1])
         shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
     code, text, errors = run(*words)

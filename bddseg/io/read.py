@@ -3,9 +3,12 @@
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bddseg.errors import BddsegError
-from bddseg.types import SizeHW
+
+if TYPE_CHECKING:
+    from bddseg.types import SizeHW
 
 # Larger images and label maps are refused before they are decoded, unless MAX_PIXELS_VARIABLE says
 # otherwise: a file of a few bytes can ask for all of a machine's memory. The number is Pillow's.
@@ -29,7 +32,7 @@ class UnreadableFileError(BddsegError):
         self.reason = reason
 
 
-def check_size(size_hw: SizeHW) -> None:
+def check_size(size_hw: "SizeHW") -> None:
     """Check the size of an image, before memory is used for its pixels.
 
     Raises:

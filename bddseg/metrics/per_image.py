@@ -9,6 +9,7 @@ from typing import Any
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.read import read_file
 from bddseg.metrics.confusion import UNLABELED
 from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
 from bddseg.metrics.metric import compute_headlines
@@ -59,14 +60,14 @@ def read_worst(path: Path, number: int) -> list[str]:
     Raises:
         BddsegError: the file cannot be read, or is not such a file.
     """
+    content = read_file(path)
     try:
-        with path.open(newline="") as file:
-            rows = [
-                (int(row["rank"]), _unquote(row["frame"]))
-                for row in csv.DictReader(file)
-                if row["rank"] and not int(row["missing"])
-            ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        rows = [
+            (int(row["rank"]), _unquote(row["frame"]))
+            for row in csv.DictReader(StringIO(content.decode(), newline=""))
+            if row["rank"] and not int(row["missing"])
+        ]
+    except (csv.Error, KeyError, ValueError, TypeError) as error:
         raise BddsegError(
             f"{path} is not a table of scores per frame: {type(error).__name__}: {error}.",
             f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {path}",

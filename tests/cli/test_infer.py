@@ -108,7 +108,7 @@ def test_weights_can_be_given(run: Run, tiny: Path, frames: Path, tmp_path: Path
     ("change", "said"),
     [
         ({"model": "nonsense"}, "no model named 'nonsense'. Did you mean"),
-        ({"model": "none.toml"}, "Cannot read none.toml: No such file"),
+        ({"model": "none.toml"}, "none.toml cannot be read: No such file"),
         ({"source": "none"}, "none does not exist"),
         ({"--weights": "none.pth"}, "weights file none.pth cannot be read"),
         ({"--device": "cuda:99"}, "'cuda:99' is not available"),

@@ -87,13 +87,17 @@ def test_a_frame_without_a_score_has_no_rank_and_is_not_among_the_worst(tmp_path
     assert read_worst(path, 2) == ["b"]
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", "frame,missing,rank\nx,y,z\n", None])
-def test_a_file_of_another_kind_is_named(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"frame,missing,rank\nx,y,z\n", b"\xff\xfe"])
+def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.csv"
-    if content is not None:
-        path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(BddsegError, match=r"other\.csv is not a table of scores per frame"):
         read_worst(path, 1)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BddsegError, match=r"other\.csv cannot be read: No such file"):
+        read_worst(tmp_path / "other.csv", 1)
 
 
 def test_a_name_is_no_formula_and_a_negative_number_stays_a_number(tmp_path: Path) -> None:
