@@ -120,12 +120,12 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
             case 5:
                 content[start:start] = content[start:end] * rng.choice([1, 2, 50])
             case _:
-                number = struct.pack(rng.choice("<>") + "I", rng.choice(_NUMBERS))
+                number = struct.pack(rng.choice("<>") + "I", rng.choice(NUMBERS))
                 content[start : start + 4] = number
     return bytes(content)
 
 
-_NUMBERS = (0, 1, 255, 65_535, 50_000, 1_000_000, 2**31 - 1, 2**31, 2**32 - 1)
+NUMBERS = (0, 1, 255, 65_535, 50_000, 1_000_000, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def _run_cases(
@@ -295,7 +295,7 @@ def _read_rle(rng: random.Random) -> None:
     if rng.random() < 0.5:
         counts = mutate(counts.encode(), rng).decode("latin-1")
     if rng.random() < 0.5:
-        size[rng.randrange(2)] = rng.choice([*_NUMBERS, -30, 1e9, 10**12, 2**64, 0.5])
+        size[rng.randrange(2)] = rng.choice([*NUMBERS, -30, 1e9, 10**12, 2**64, 0.5])
     label = {"category": "direct", "rle": {"counts": counts, "size": size}, "poly2d": None}
     data = json.dumps([{"name": "a.jpg", "labels": [label]}]).encode()
     if rng.random() < 0.3:
@@ -329,4 +329,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # As modules, so that child processes can import the kinds.
+    import fuzz
+    import fuzz_models  # noqa: F401
+    import fuzz_zoo  # noqa: F401
+
+    sys.exit(fuzz.main())

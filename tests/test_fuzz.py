@@ -4,6 +4,8 @@ from importlib import import_module
 from pathlib import Path
 
 import fuzz
+import fuzz_models  # noqa: F401
+import fuzz_zoo  # noqa: F401
 import pytest
 
 _BAD_KIND = """

@@ -12,6 +12,9 @@ from bddseg.progress import pluralize
 
 T = TypeVar("T")
 
+# No layer has so many channels, blocks or pixels.
+_LARGEST = 2**31
+
 
 class OptionError(BddsegError):
     """An option that cannot be used; the message begins with its key.
@@ -51,6 +54,12 @@ def call_with_options(function: Callable[..., T], options: Mapping[str, Any], ta
         return function(**options)
     except OptionError as error:
         raise error.within(table) from error.__cause__
+    # What torch raises for numbers that no layer can have.
+    except (ValueError, RuntimeError) as error:
+        cause = str(error).partition("\n")[0]
+        raise OptionError(
+            table, f"cannot be used ({type(error).__name__}: {cause}).", "Correct its values."
+        ) from error
 
 
 def check_takes_keywords(candidate: Any) -> None:
@@ -99,6 +108,8 @@ def _list_parameters(function: Callable[..., Any]) -> dict[str, inspect.Paramete
 
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise OptionError(name, f"is {value}, which is too large.", "Correct that value.")
     if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return
     try:

@@ -25,7 +25,7 @@ from bddseg.zoo.checksums import hash_file
 _RECEIPT = ".receipt.json"
 _PART = ".part"
 # A file of a user's own entry, such as own/models/mine-0123456789.pth.
-_OWN_NAME = re.compile(r"/own/[a-z-]+/[^/]+-[0-9a-f]{10}(\.[^/.]*)?$")
+_OWN_NAME = re.compile(r"/own/[a-z-]+/[^/]+-[0-9a-f]{10}(\.(?!md5$)[^/.]*)?$")
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

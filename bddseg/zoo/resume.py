@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bddseg.io.read import UnreadableFileError, read_file
 from bddseg.zoo.addresses import DownloadError
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class PartInfo(msgspec.Struct, frozen=True):
 def read_part_info(path: Path, url: str) -> PartInfo | None:
     """Return what is known of a part; None if nothing is, or if it is a part of another URL."""
     try:
-        info = msgspec.json.decode(path.read_bytes(), type=PartInfo)
-    except (OSError, msgspec.DecodeError):
+        info = msgspec.json.decode(read_file(path), type=PartInfo)
+    except (UnreadableFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return info if info.url_sha256 == _hash(url) else None
 

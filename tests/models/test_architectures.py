@@ -217,6 +217,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("pspnet", {"backbone.type": None}, "options.backbone.type is missing", "hrnet, resnet"),
     ("pspnet", {"backbone.type": "resnett"}, "options.backbone.type", "plugin"),
     ("pspnet", {"backbone.foo": 1}, "options.backbone.foo is not a known key", "depth, strides"),
+    ("pspnet", {"backbone.base_channels": -1}, "options.backbone cannot be used", "Correct"),
+    ("pspnet", {"backbone.base_channels": 10**30}, "options.backbone.base_channels is 10", "Corr"),
     ("pspnet", {"backbone.depth": 7}, "options.backbone.depth is 7", "Depths of a ResNet: 18"),
     ("pspnet", {"backbone.strides": [1, 2]}, "options.backbone.strides has 2", "Give 4 numbers"),
     ("pspnet", {"backbone.dilations": [1] * 5}, "options.backbone.dilations has 5", "Give 4"),
