@@ -21,6 +21,7 @@ from bddseg.specs import Entry
 from bddseg.zoo.assets import Asset, AssetKind, get_weights_asset, list_assets
 from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import hash_file
+from bddseg.zoo.urls import redact
 
 _RECEIPT = ".receipt.json"
 _PART = ".part"
@@ -147,9 +148,12 @@ def verify_file(path: Path) -> tuple[FileState, str]:
 def read_receipt(path: Path) -> Receipt | None:
     """Return the receipt of a cached file; None if there is none or it cannot be parsed."""
     try:
-        return msgspec.json.decode(read_file(_get_receipt_path(path)), type=Receipt)
+        receipt = msgspec.json.decode(read_file(_get_receipt_path(path)), type=Receipt)
     except (UnreadableFileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    # Version 0.1 stored whole URLs.
+    origin = redact(receipt.checked_against)
+    return msgspec.structs.replace(receipt, source=redact(receipt.source), checked_against=origin)
 
 
 def store_file(path: Path, part: Path, receipt: Receipt) -> None:

@@ -157,16 +157,37 @@ class HttpClient:
             if not done:
                 part.unlink(missing_ok=True)
                 write_part_info(info_path, url, response, total)
-            with part.open("ab", buffering=0) as file:
-                progress.update(done=done, total=total)
-                for chunk in chunks:
-                    self._check_stopped()
-                    done += len(chunk)
-                    check_size(part, done, largest_bytes)
+            self._append(chunks, part, total, largest_bytes, progress)
+        if total is not None and get_size(part) < total:
+            raise _TransientError(f"the body ended after {get_size(part):,} of {total:,} bytes")
+
+    def _append(
+        self,
+        chunks: Iterator[bytes],
+        part: Path,
+        total: int | None,
+        largest_bytes: int,
+        progress: Progress,
+    ) -> None:
+        with part.open("ab", buffering=0) as file:
+            done = get_size(part)
+            progress.update(done=done, total=total)
+            for chunk in chunks:
+                self._check_stopped()
+                done += len(chunk)
+                check_size(part, done, largest_bytes)
+                try:
                     file.write(chunk)
-                    progress.update(done=done, total=total)
-        if total is not None and done < total:
-            raise _TransientError(f"the body ended after {done:,} of {total:,} bytes")
+                except OSError as error:
+                    if total is not None:
+                        raise
+                    # A body without end must not leave the disk full.
+                    part.unlink()
+                    raise DownloadError(
+                        f"{error.strerror or error} after {done / 1e6:,.0f} MB of a file whose "
+                        "size the server does not tell"
+                    ) from error
+                progress.update(done=done, total=total)
 
     @contextmanager
     def _open(
