@@ -2,6 +2,8 @@
 
 import glob
 import os
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -9,17 +11,23 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
-from bddseg.data.image import read_image
+from bddseg.data.image import CAN_READ_HEIC, HEIC_SUFFIXES, read_image
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.data.sources.video import is_video
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.io.overwrite import identify
 from bddseg.io.read import read_lines
 from bddseg.io.walk import is_below, walk
+from bddseg.progress import pluralize
 from bddseg.record import has_record
 from bddseg.types import Image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+    | (HEIC_SUFFIXES if CAN_READ_HEIC else set())
+)
+# Images, but none that are read: users are told how many were skipped.
+_OTHER_SUFFIXES = (HEIC_SUFFIXES | {".avif", ".gif", ".jp2", ".jxl", ".dng"}) - IMAGE_SUFFIXES
 _LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 
 
@@ -180,13 +188,32 @@ def _refer(files: Iterable[str], root: Path) -> Iterator[FrameRef]:
     """Yield the images among the files below a folder, sorted by name."""
     start = _count_prefix(root)
     split = ((os.path.splitext(file), file) for file in files)  # noqa: PTH122
-    images = (
+    others: Counter[str] = Counter()
+
+    def is_frame(suffix: str) -> bool:
+        if suffix in IMAGE_SUFFIXES:
+            return True
+        if suffix in _OTHER_SUFFIXES:
+            others[suffix] += 1
+        return False
+
+    images = sorted(
         (stem[start:].replace(os.sep, "/"), file)
         for (stem, suffix), file in split
-        if suffix.lower() in IMAGE_SUFFIXES
+        if is_frame(suffix.lower())
     )
-    for name, file in sorted(images):
+    if others:
+        _warn_of_others(root, others)
+    for name, file in images:
         yield FrameRef(file, name)
+
+
+def _warn_of_others(root: Path, others: "Counter[str]") -> None:
+    listed = ", ".join(f"{number:,} {suffix}" for suffix, number in sorted(others.items()))
+    text = f"{pluralize(others.total(), 'image')} in {root} skipped: {listed}. Convert them to PNG"
+    if HEIC_SUFFIXES & others.keys():
+        text += ", or read HEIC: pip install 'bddseg[heic]'"
+    warnings.warn(f"{text}.", BddsegWarning, stacklevel=2)
 
 
 def _read_list(file: Path) -> Iterator[FrameRef]:

@@ -1,13 +1,15 @@
 """Image files as a source: folders, patterns, lists, and names that stay apart."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+from support import RunInstalled
 
 from bddseg.data.sources.files import FileSource, drop_duplicates, find_images
 from bddseg.data.sources.source import FrameRef, Selection
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.types import Image
 
 
@@ -53,6 +55,47 @@ def test_results_below_the_source_are_not_frames(frames: Path) -> None:
     (out / "a.png").write_bytes(b"mask")
     assert "out/a" not in list_names(frames, exclude=out)
     assert "out/a" not in list_names(frames / "**" / "*.png", exclude=out)
+
+
+def test_images_that_are_not_read_are_counted_by_suffix(
+    frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bddseg.data.sources.files._OTHER_SUFFIXES", {".heic", ".gif"})
+    monkeypatch.setattr("bddseg.data.sources.files.IMAGE_SUFFIXES", {".jpg"})
+    for name in ("a.HEIC", "night/b.heic", "night/c.gif", "night/notes.txt"):
+        (frames / name).touch()
+    expected = (
+        rf"^3 images in {re.escape(str(frames))} skipped: 1 \.gif, 2 \.heic\. Convert them to PNG, "
+        r"or read HEIC: pip install 'bddseg\[heic\]'\.$"
+    )
+    with pytest.warns(BddsegWarning, match=expected):
+        assert list_names(frames) == ["a", "night/c", "night/rain/d"]
+    with pytest.warns(
+        BddsegWarning, match=r"^1 image in .* skipped: 1 \.gif\. Convert them to PNG"
+    ):
+        assert list_names(frames / "night" / "c.*") == ["c"]
+
+
+@pytest.mark.parametrize("can_read", [True, False])
+def test_heic_files_are_frames_if_they_can_be_read(
+    tmp_path: Path, run_installed: RunInstalled, can_read: bool
+) -> None:
+    hide = "import sys\nsys.modules['pillow_heif'] = None\n"
+    if can_read:
+        (tmp_path / "pillow_heif.py").touch()
+    else:
+        (tmp_path / "sitecustomize.py").write_text(hide)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for name in ("a.heic", "b.jpg"):
+        (frames / name).touch()
+    code = (
+        "from bddseg.data.sources.files import find_images\n"
+        f"print([each.name for each in find_images({str(frames)!r})])"
+    )
+    done = run_installed(tmp_path, "-c", code)
+    assert done.stdout == ("['a', 'b']\n" if can_read else "['b']\n"), done.stderr
+    assert ("1 image in" in done.stderr) != can_read
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(frames: Path) -> None:
