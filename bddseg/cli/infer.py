@@ -1,5 +1,6 @@
 """`bddseg infer`: frames to masks, colormaps, overlays and video."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from bddseg.cli.options import (
     task_option,
 )
 from bddseg.cli.progress import show_progress, show_progress_group
+from bddseg.io.read import MAX_PIXELS_VARIABLE
 from bddseg.progress import pluralize
 from bddseg.specs import Precision
 
@@ -52,6 +54,9 @@ def infer(
     start: Annotated[int, number("--start", "Of a video: first frame.", INPUT, min=0)] = 0,
     end: Annotated[int | None, number("--end", "Of a video: frame after the last.", INPUT)] = None,
     every: Annotated[int, number("--every", "Of a video: every N-th frame.", INPUT)] = 1,
+    max_pixels: Annotated[
+        int | None, number("--max-pixels", "Frames of more pixels fail.", INPUT)
+    ] = None,
     weights: Annotated[
         Path | None,
         option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
@@ -109,6 +114,9 @@ def infer(
         raise typer.BadParameter("--gpus excludes --workers and --device cpu.")
     if num_nodes > 1 and not endpoint:
         raise typer.BadParameter("Several machines need --rdzv-endpoint HOST:PORT.")
+    if max_pixels:
+        # Read by whatever decodes images, in the workers too.
+        os.environ[MAX_PIXELS_VARIABLE] = str(max_pixels)
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 

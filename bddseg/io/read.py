@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bddseg.errors import BddsegError
 
 if TYPE_CHECKING:
+    # It imports NumPy, and --help should be quick.
     from bddseg.types import SizeHW
 
 # Larger images and label maps are refused before they are decoded, unless MAX_PIXELS_VARIABLE says

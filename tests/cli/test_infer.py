@@ -93,6 +93,19 @@ def test_broken_frames_are_named_counted_and_stop_nothing(
     assert named == [str(frames / "empty.png"), str(frames / "night" / "broken.jpg")]
 
 
+def test_frames_of_too_many_pixels_fail_and_stop_nothing(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BDDSEG_MAX_PIXELS", "")  # the option sets it, and the fixture restores it
+    code, out, _ = run(
+        "infer", tiny, frames, "-o", tmp_path / "out", "--max-pixels", 9216, "--json"
+    )
+    record = json.loads(out)
+    assert (code, record["done"]) == (1, 4)
+    (failure,) = record["failures"]
+    assert "c.jpg cannot be read: its size is 161x97, and 1 to 9,216 pixels" in failure["error"]
+
+
 def test_weights_can_be_given(run: Run, tiny: Path, frames: Path, tmp_path: Path) -> None:
     other = torch.load(tiny.with_name("tiny.pth"), weights_only=True)
     other = {"state_dict": {name: tensor * 0 for name, tensor in other.items()}, "meta": {}}
