@@ -1,5 +1,6 @@
 """Overlays as a video. Needs PyAV, the extra `video`."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -154,11 +155,16 @@ def write_video(path: Path, images: Iterable[Image], fps: Fraction) -> None:
 def _open_video(source: str, label_set: LabelSet, limit: int | None) -> _Clip:
     video = Path(source)
     index = index_video(video)
-    by_number = {
-        int(stem): ref
-        for name, ref in label_set.items()
-        if (stem := PurePosixPath(name).name).isdigit()
-    }
+    by_number: dict[int, LabelMapRef] = {}
+    for name, ref in label_set.items():
+        stem = PurePosixPath(name).name
+        if re.fullmatch("[0-9]{1,9}", stem):
+            other = by_number.setdefault(int(stem), ref)
+            if other is not ref:
+                raise BddsegError(
+                    f"{other.origin} and {ref.origin} are both masks of frame {int(stem)}.",
+                    "Give the folder of one run with -r.",
+                )
     numbers = sorted(number for number in by_number if number < index.num_frames)[:limit]
     if not numbers:
         raise BddsegError(

@@ -199,6 +199,18 @@ def test_masks_of_a_video_are_named_by_frame_number(drive: Path, drivable: Task)
         overlay_video(str(source), drive / "masks", drive / "v.mp4", drivable)
 
 
+def test_two_masks_of_one_frame_are_refused(drive: Path, drivable: Task) -> None:
+    overlay_video(str(drive / "frames"), drive / "masks", drive / "v.mp4", drivable)
+    # What looks like a number to Python, and is none.
+    write_mask(drive / "masks" / "².png", read_mask(drive / "masks" / "000001.png"))
+    overlay_video(str(drive / "v.mp4"), drive / "masks", drive / "w.mp4", drivable)
+    write_mask(drive / "masks" / "b" / "3.png", read_mask(drive / "masks" / "000001.png"))
+    with pytest.raises(
+        BddsegError, match=r"000003\.png and .*b/3\.png are both masks of frame 3\."
+    ):
+        overlay_video(str(drive / "v.mp4"), drive / "masks", drive / "x.mp4", drivable)
+
+
 def test_a_video_is_an_mp4_file_and_not_its_own_source(drive: Path, drivable: Task) -> None:
     with pytest.raises(BddsegError, match=r"v\.gif is not an MP4 file"):
         overlay_video(str(drive / "frames"), drive / "masks", drive / "v.gif", drivable)
