@@ -134,7 +134,7 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
         packets = [
             (packet.pts, packet.is_keyframe)
             for packet in container.demux(stream)
-            if packet.size and not packet.is_discard
+            if packet.size and not packet.is_discard and not _is_hidden(packet)
         ]
         rate = stream.average_rate or stream.guessed_rate
         is_reordered = stream.codec_context.has_b_frames
@@ -150,6 +150,11 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
         if key - segments[-1] >= _SEGMENT_FRAMES:
             segments.append(key)
     return VideoIndex(len(times), tuple(times), frozenset(keys), tuple(segments), rate)
+
+
+def _is_hidden(packet: Any) -> bool:
+    """Return whether a packet is a frame of VP8 that is decoded for others to refer to alone."""
+    return packet.stream.codec_context.name == "vp8" and not bytes(packet)[0] & 16
 
 
 def read_video_frames(

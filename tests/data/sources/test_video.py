@@ -145,6 +145,25 @@ def test_a_file_that_changes_is_indexed_again(tmp_path: Path) -> None:
     assert read_number(image) == 30
 
 
+def test_frames_that_are_never_shown_have_no_number(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "shown.webm", "libvpx")
+    hidden = tmp_path / "hidden.webm"
+    with av.open(str(path)) as source, av.open(str(hidden), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            data = bytearray(packet)
+            if number == 20:
+                data[0] &= ~16
+            if data:
+                copy = av.Packet(bytes(data))
+                copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+                copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+                target.mux(copy)
+    assert index_video(hidden).num_frames == NUM_FRAMES - 1
+    found = [read_number(image) for _, image in read_video_frames(hidden, [19, 20, 34])]
+    assert found == [19, 21, 35]
+
+
 def test_frames_of_too_many_pixels_are_refused(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
