@@ -121,6 +121,18 @@ def test_the_largest_number_of_pixels_can_be_changed(
         read_image(path)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM"])
+def test_an_image_that_is_cut_off_is_an_error(tmp_path: Path, kind: str, share: float) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(pixels).save(path, kind)
+    assert read_image(path).shape == (60, 80, 3)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(BddsegError, match=r"a\.png cannot be read: "):
+        read_image(path)
+
+
 def test_heic_is_read_with_its_extra(tmp_path: Path, red: Image) -> None:
     heif = pytest.importorskip("pillow_heif", reason="needs the heic extra")
     heif.from_pillow(PIL.Image.fromarray(np.tile(red, (3, 2, 1)))).save(tmp_path / "a.HEIC")
