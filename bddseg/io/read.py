@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # otherwise: a file of a few bytes can ask for all of a machine's memory. The number is Pillow's.
 _MAX_PIXELS = 178_956_970
 MAX_PIXELS_VARIABLE = "BDDSEG_MAX_PIXELS"
+# A file of more bytes than four floats for each pixel is no image, and fills the memory.
+_MAX_BYTES_PER_PIXEL = 16
 
 
 class UnreadableFileError(BddsegError):
@@ -40,12 +42,10 @@ def check_size(size_hw: "SizeHW") -> None:
         ValueError: it has no pixels, or too many.
     """
     height, width = size_hw
-    limit = os.environ.get(MAX_PIXELS_VARIABLE) or str(_MAX_PIXELS)
-    if not limit.isdecimal():
-        raise ValueError(f"{MAX_PIXELS_VARIABLE} is '{limit}', not a number")
-    if min(height, width) < 1 or height * width > int(limit):
+    limit = _get_max_pixels()
+    if min(height, width) < 1 or height * width > limit:
         raise ValueError(
-            f"its size is {width}x{height}, and 1 to {int(limit):,} pixels were expected "
+            f"its size is {width}x{height}, and 1 to {limit:,} pixels were expected "
             f"(set {MAX_PIXELS_VARIABLE} to read larger images)"
         )
 
@@ -59,8 +59,13 @@ def read_file(path: Path) -> bytes:
     try:
         # Checked before opening: opening a pipe waits for whoever writes to it, and a device may
         # never end.
-        if not stat.S_ISREG(path.stat().st_mode):
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
             raise UnreadableFileError(path, "it is not a regular file", "Check the path.")
+        if state.st_size > max(_get_max_pixels(), _MAX_PIXELS) * _MAX_BYTES_PER_PIXEL:
+            raise ValueError(
+                f"it has {state.st_size:,} bytes (set {MAX_PIXELS_VARIABLE} to read larger files)"
+            )
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -86,3 +91,10 @@ def read_lines(path: Path) -> list[str]:
     """
     text = read_file(path).decode("utf-8-sig", "surrogateescape")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _get_max_pixels() -> int:
+    limit = os.environ.get(MAX_PIXELS_VARIABLE) or str(_MAX_PIXELS)
+    if not limit.isdecimal():
+        raise ValueError(f"{MAX_PIXELS_VARIABLE} is '{limit}', not a number")
+    return int(limit)

@@ -58,6 +58,15 @@ def test_what_may_never_end_is_not_read(special: Path, read: Callable[[Path], ob
         read(special)
 
 
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.png"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    for read in (read_file, read_image, read_png):
+        with pytest.raises(UnreadableFileError, match=r"sparse\.png .* it has 1,099,511,627,776 b"):
+            read(path)
+
+
 def test_a_path_with_a_null_byte_is_an_error() -> None:
     for read in (read_file, read_image):
         with pytest.raises(UnreadableFileError, match="embedded null byte"):
