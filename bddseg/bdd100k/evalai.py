@@ -111,7 +111,9 @@ def package_masks(
                     name = path.relative_to(masks).as_posix()
                     violations.append(Violation(name, outcome.message))
                 elif not violations:
-                    archive.writestr(_make_zip_info(path), outcome)
+                    info = zipfile.ZipInfo(path.name, _EPOCH)
+                    info.create_system, info.external_attr = _UNIX, _PERMISSIONS
+                    archive.writestr(info, outcome)
             if violations:
                 raise _ViolationsError
     except _ViolationsError:
@@ -159,9 +161,3 @@ def _read_checked(path: Path) -> bytes:
         listed = ", ".join(map(str, np.unique(image.pixels[is_invalid])))
         raise BddsegError(f"it has ids {listed}; 0, 1 and 2 are allowed")
     return image.data
-
-
-def _make_zip_info(path: Path) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(path.name, _EPOCH)
-    info.create_system, info.external_attr = _UNIX, _PERMISSIONS
-    return info

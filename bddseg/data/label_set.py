@@ -5,54 +5,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
-from bddseg.data.scalabel import has_polygons, is_scalabel, read_scalabel
+from bddseg.data.scalabel import ScalabelFrame, has_polygons, is_scalabel, read_scalabel
 from bddseg.errors import BddsegError
 from bddseg.record import RECORD_NAME
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
 
 
-class LabelMapRef(Protocol):
-    """Where the label map of one frame is."""
-
-    @property
-    def name(self) -> str:
-        """Its path below the source without the suffix, such as "night/0001"."""
-
-    @property
-    def path(self) -> Path:
-        """The file that holds it."""
-
-    @property
-    def origin(self) -> str:
-        """Where it is, for messages."""
-
-    def read(self) -> LabelMap | None:
-        """Return class ids, (H, W), uint8; None if there are no labels, and no size either.
-
-        Raises:
-            BddsegError: they cannot be read.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class MaskFile:
-    """A label map in a PNG file of its own."""
+    """A label map in a PNG file of its own.
+
+    Attributes:
+        name: Its path below the source without the suffix, such as "night/0001".
+        path: The file.
+    """
 
     name: str
     path: Path
 
     @property
     def origin(self) -> str:
-        """The file's path."""
+        """Where it is, for messages."""
         return str(self.path)
 
     def read(self) -> LabelMap:
         """Return the class ids; see `read_mask`."""
         return read_mask(self.path)
+
+
+# Where the label map of one frame is, and reading it.
+LabelMapRef = MaskFile | ScalabelFrame
 
 
 class LabelSet(dict[str, LabelMapRef]):
