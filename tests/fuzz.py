@@ -35,7 +35,7 @@ import numpy as np
 import PIL.features
 import PIL.Image
 
-from bddseg.bdd100k.encodings import inspect_file
+from bddseg.data.encodings import inspect_file
 from bddseg.data.image import CAN_READ_HEIC, read_image
 from bddseg.data.rle import encode_rle
 from bddseg.data.scalabel import read_scalabel

@@ -1,1 +1,1 @@
-"""What is true of BDD100K alone: its label encodings, polygons and challenge server."""
+"""What is true of BDD100K alone: its label files, polygons and challenge server."""

@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bddseg.bdd100k.encodings import (
+from bddseg.bdd100k.polygons import rasterize_polygons
+from bddseg.data.encodings import (
     Encoding,
     detect_encoding,
     inspect_file,
     read_label_file,
     to_legacy_ids,
 )
-from bddseg.bdd100k.polygons import rasterize_polygons
 from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
 from bddseg.data.scalabel import (
     Frame,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bddseg.data.doubts import sample_masks
 from bddseg.data.mask import get_masks_folder, list_masks
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
@@ -100,6 +101,10 @@ def package_masks(
     paths = sorted(list_masks(masks), key=lambda path: (path.stem, path))
     refuse_overwriting([out], paths, overwrite=overwrite)
     violations = list(_check_names(paths, masks, split, names, partial=partial))
+    sample = sample_masks(masks, paths, DRIVABLE)
+    # Each mask with other ids is listed by itself.
+    if sample and sample.ids <= set(range(DRIVABLE.num_classes)):
+        violations += [Violation("", doubt.rstrip(".")) for doubt in sample.describe_doubts()]
     try:
         with (
             open_atomically(out) as file,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bddseg.cli.console import show_note
 from bddseg.cli.names import RegisteredNames, complete_model
 
 if TYPE_CHECKING:
@@ -115,3 +116,18 @@ def choose_task(name: str | None, *results: Path) -> "Task":
     from bddseg.data.result_task import find_task
 
     return find_task(name, *results)
+
+
+def choose_checked_task(name: str | None, *results: Path) -> "Task":
+    """Return the task as `choose_task`; warn if masks without a run record do not look like it."""
+    from bddseg.data.doubts import sample_masks
+    from bddseg.data.mask import get_masks_folder
+    from bddseg.io.walk import list_files
+
+    task = choose_task(name, *results)
+    for folder in map(get_masks_folder, results):
+        masks = list_files(folder, lambda path: path.suffix == ".png") if folder.is_dir() else []
+        sample = sample_masks(folder, masks, task)
+        for doubt in sample.describe_doubts() if sample else ():
+            show_note(doubt)
+    return task

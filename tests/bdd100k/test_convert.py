@@ -8,7 +8,7 @@ import pytest
 from label_files import WRITERS, Scenes, draw_scenes, write_rgba, write_scenes
 
 from bddseg.bdd100k.convert import Target, convert_labels
-from bddseg.bdd100k.encodings import Encoding
+from bddseg.data.encodings import Encoding
 from bddseg.data.mask import read_mask, write_mask
 from bddseg.data.scalabel import encode_frame, write_scalabel
 from bddseg.errors import BddsegError

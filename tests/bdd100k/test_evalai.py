@@ -1,5 +1,6 @@
 """The zip for the challenge server: what is in it, and what is refused."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from label_files import LEGACY, draw_scene
+from metrics.helpers import write_record
 
 from bddseg.bdd100k.evalai import Package, Split, Violation, package_masks
 from bddseg.data.mask import read_mask, write_mask
 from bddseg.errors import BddsegError
+from bddseg.types import LabelMap
 
 
 @pytest.fixture
@@ -52,9 +56,26 @@ def test_the_same_masks_make_the_same_bytes(masks: Path, tmp_path: Path) -> None
 
 
 def test_the_output_folder_of_a_run_stands_for_its_masks(masks: Path, tmp_path: Path) -> None:
-    (masks.parent / "run.json").write_text("{}")
+    write_record(masks.parent)
     write_mask(masks.parent / "colormaps" / "b.png", np.zeros((720, 1280), np.uint8))
     assert package(masks.parent, tmp_path / "out.zip").num_masks == 3
+
+
+@pytest.mark.parametrize(
+    ("to_ids", "problem"),
+    [
+        (np.array([0, 0, 1], np.uint8), r"None of 1 mask in .*masks .* has background; .*_binary"),
+        (LEGACY, r"masks looks like legacy ids, .* bddseg labels convert .*masks -o OUT"),
+    ],
+    ids=["binary", "legacy"],
+)
+def test_masks_of_another_task_or_encoding_are_refused(
+    tmp_path: Path, to_ids: LabelMap, problem: str
+) -> None:
+    write_mask(tmp_path / "masks" / "a.png", to_ids[draw_scene(1)])
+    (violation,) = package(tmp_path / "masks", tmp_path / "out.zip").violations
+    assert re.search(problem, violation.problem)
+    assert not (tmp_path / "out.zip").exists()
 
 
 def write_colors(path: Path) -> None:

@@ -1,12 +1,16 @@
 """`bddseg eval`."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from label_files import LEGACY, draw_scenes
 from metrics.helpers import write_masks, write_record
 from support import Run
+
+from bddseg.data.mask import write_mask
 
 
 @pytest.fixture
@@ -175,6 +179,23 @@ def test_a_missing_folder_exits_with_1(run: Run, tmp_path: Path) -> None:
     code, out, err = run("eval", "-g", tmp_path / "none", "-r", tmp_path)
     assert (code, out) == (1, "")
     assert "none does not exist" in err
+
+
+def test_legacy_labels_are_refused_with_the_command_that_converts_them(
+    run: Run, tmp_path: Path
+) -> None:
+    for name, labels in draw_scenes().items():
+        write_mask(tmp_path / "legacy" / f"{name}.png", LEGACY[labels])
+        write_mask(tmp_path / "masks" / f"{name}.png", labels)
+    command = ("eval", "-r", tmp_path / "masks", "-g")
+    code, out, err = run(*command, tmp_path / "legacy")
+    assert (code, out) == (1, "")
+    convert = shlex.split(err.partition("bddseg labels convert")[2].splitlines()[0])
+    assert convert == [str(tmp_path / "legacy"), "-o", "OUT", "-t", "drivable"]
+    convert[2] = str(tmp_path / "OUT")
+    assert run("labels", "convert", *convert)[0] == 0
+    code, out, _ = run(*command, tmp_path / "OUT", "--json")
+    assert json.loads(out)["headlines"]["standard_miou"] == 100
 
 
 def test_a_task_other_than_that_of_the_run_exits_with_1(run: Run, masks: tuple[Path, Path]) -> None:

@@ -1,13 +1,16 @@
 """`bddseg.evaluate`: pairing, tasks, metrics and the result."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from label_files import LEGACY, draw_scenes
 from metrics.helpers import write_masks, write_record
 
 import bddseg
+from bddseg.data.mask import write_mask
 from bddseg.errors import BddsegError
 from bddseg.tasks.task import get_task
 
@@ -52,8 +55,8 @@ def test_ids_beyond_the_classes_are_unlabeled(tmp_path: Path) -> None:
 def test_missing_and_extra_predictions_are_named_and_warned_of(tmp_path: Path) -> None:
     paths = write_masks(
         tmp_path,
-        ground_truth={"a": [[0]], "night/b": [[0]]},
-        predictions={"a": [[0]], "c": [[0]], "d": [[0]]},
+        ground_truth={"a": [[0, 2]], "night/b": [[0, 2]]},
+        predictions={"a": [[0, 2]], "c": [[0, 2]], "d": [[0, 2]]},
     )
     evaluation = bddseg.evaluate(*paths)
     assert evaluation.missing == ("night/b",)
@@ -66,9 +69,40 @@ def test_missing_and_extra_predictions_are_named_and_warned_of(tmp_path: Path) -
 
 
 def test_a_gap_between_the_official_and_the_standard_score_is_warned_of(tmp_path: Path) -> None:
-    paths = write_masks(tmp_path, ground_truth={"a": [[0, 2]]}, predictions={"a": [[0, 0]]})
+    paths = write_masks(tmp_path, ground_truth={"a": [[0, 2, 2]]}, predictions={"a": [[0, 0, 2]]})
     (warning,) = bddseg.evaluate(*paths).warnings
     assert warning.startswith("The official mIoU is 50.0 points above the standard mIoU")
+
+
+def test_a_ground_truth_of_legacy_ids_is_an_error_that_names_the_conversion(tmp_path: Path) -> None:
+    scenes = draw_scenes()
+    for name, labels in scenes.items():
+        write_mask(tmp_path / "legacy" / f"{name}.png", LEGACY[labels])
+        write_mask(tmp_path / "masks" / f"{name}.png", labels)
+    message = r"legacy looks like legacy ids.*4 of 4 conclusive masks.*bddseg labels convert"
+    with pytest.raises(BddsegError, match=message):
+        bddseg.evaluate(tmp_path / "legacy", tmp_path / "masks")
+    # Predictions are scored as they are, because a network can be as wrong as that.
+    doubt = bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy").warnings[0]
+    assert re.search(message, doubt)
+
+
+def test_masks_whose_ids_fit_another_task_are_warned_of(tmp_path: Path) -> None:
+    binary = [[0, 0], [1, 1]]
+    paths = write_masks(
+        tmp_path, ground_truth={"a": [[0, 0], [2, 2]]}, predictions={"masks/a": binary}
+    )
+    doubt = bddseg.evaluate(*paths).warnings[0]
+    assert doubt == (
+        f"None of 1 mask in {paths[1]} that were looked at has background; the ids would fit "
+        "drivable_binary (-t drivable_binary)."
+    )
+    write_mask(paths[1] / "masks" / "a.png", np.array([[0, 18], [2, 2]], np.uint8))
+    doubt = bddseg.evaluate(*paths).warnings[0]
+    assert "has ids up to 18, and those of drivable are 0 to 2; the ids would fit sem_seg" in doubt
+    # Of a run's masks, the record says what they are.
+    write_record(paths[1])
+    assert not any("ids" in warning for warning in bddseg.evaluate(*paths).warnings)
 
 
 def test_threads_change_nothing(tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
-from bddseg.bdd100k.encodings import (
+from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.options import AsJson, TaskName, Threads, choose_task
+from bddseg.cli.progress import track
+from bddseg.data.encodings import (
     Detection,
     Encoding,
     Inspection,
     detect_encoding,
     inspect_file,
 )
-from bddseg.cli.console import show, show_json, show_note
-from bddseg.cli.options import AsJson, TaskName, Threads, choose_task
-from bddseg.cli.progress import track
 from bddseg.data.mask import get_masks_folder, list_masks
 from bddseg.errors import BddsegError
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize

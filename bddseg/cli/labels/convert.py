@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from bddseg.bdd100k.convert import Target, convert_labels
-from bddseg.bdd100k.encodings import Encoding
 from bddseg.cli.console import show, show_error, show_json
 from bddseg.cli.options import (
     INPUT,
@@ -19,6 +18,7 @@ from bddseg.cli.options import (
     option,
 )
 from bddseg.cli.progress import track
+from bddseg.data.encodings import Encoding
 from bddseg.progress import NUM_CORES, pluralize
 
 _SOURCE = "Folder of PNG files, or Scalabel JSON with masks or polygons."

@@ -12,7 +12,7 @@ from bddseg.cli.options import (
     Overwrite,
     TaskName,
     Threads,
-    choose_task,
+    choose_checked_task,
     option,
 )
 from bddseg.cli.progress import track
@@ -45,7 +45,7 @@ def colorize(
     result = colorize_masks(
         masks,
         out,
-        choose_task(task, masks),
+        choose_checked_task(task, masks),
         rgb=rgb,
         options=DrawOptions(
             limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track

@@ -16,7 +16,7 @@ from bddseg.cli.options import (
     Results,
     TaskName,
     Threads,
-    choose_task,
+    choose_checked_task,
     number,
     option,
 )
@@ -63,7 +63,7 @@ def errors(
         ground_truth,
         results,
         out,
-        choose_task(task, results),
+        choose_checked_task(task, results),
         names=read_worst(per_image, worst) if per_image and worst else None,
         options=DrawOptions(
             limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track

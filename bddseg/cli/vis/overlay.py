@@ -12,7 +12,7 @@ from bddseg.cli.options import (
     Results,
     TaskName,
     Threads,
-    choose_task,
+    choose_checked_task,
     option,
 )
 from bddseg.cli.progress import track
@@ -52,7 +52,7 @@ def overlay(
         frames,
         results,
         out,
-        choose_task(task, results),
+        choose_checked_task(task, results),
         style=OverlayStyle(alpha=alpha, contour=contour, legend=legend),
         image_format=image_format,
         options=DrawOptions(

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 from support import Run
 
+from bddseg.data.mask import write_mask
 from bddseg.record import RunRecord
 
 
@@ -36,6 +38,17 @@ def test_the_task_is_the_one_of_the_run_record(run: Run, drive: Path) -> None:
     code, _, err = run(*command, "-t", "drivable")
     assert code == 1
     assert "not of the task drivable" in err
+
+
+def test_masks_that_do_not_look_like_the_task_are_drawn_with_a_warning(
+    run: Run, drive: Path
+) -> None:
+    command = ("vis", "colorize", "-i", drive / "binary", "-o", drive / "color")
+    write_mask(drive / "binary" / "a.png", 1 - np.eye(180, 320, dtype=np.uint8))
+    code, _, err = run(*command)
+    assert code == 0
+    assert "has background; the ids would fit drivable_binary (-t drivable_binary)" in err
+    assert run(*command, "-t", "drivable_binary")[2] == ""
 
 
 def test_failures_are_named_and_counted(run: Run, drive: Path) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bddseg.data.mask import read_mask
 from bddseg.errors import BddsegError
@@ -83,7 +84,7 @@ def inspect_file(path: Path, task: Task) -> Inspection:
         return Inspection(path=path, encoding=Encoding.INVALID, problem=problem)
     encoding, problem = _detect_image_encoding(image, task)
     height, width = image.pixels.shape[:2]
-    ids = np.unique(image.pixels).tolist() if image.is_single_channel else ()
+    ids = np.flatnonzero(_count_ids(image.pixels)).tolist() if image.is_single_channel else ()
     return Inspection(
         path=path,
         encoding=encoding,
@@ -109,10 +110,10 @@ def detect_id_encoding(labels: LabelMap, task: Task) -> tuple[Encoding, str]:
         labels: Ids, (H, W), uint8.
         task: Task that they are labels of.
     """
-    valid = labels[labels != IGNORE_INDEX]
-    if valid.size == 0:
+    ids = np.flatnonzero(_count_ids(labels)[:IGNORE_INDEX])
+    if ids.size == 0:
         return Encoding.AMBIGUOUS, f"all pixels are {IGNORE_INDEX} (ignored)"
-    lowest, highest = int(valid.min()), int(valid.max())
+    lowest, highest = int(ids[0]), int(ids[-1])
     if highest >= task.num_classes:
         return (
             Encoding.INVALID,
@@ -122,11 +123,10 @@ def detect_id_encoding(labels: LabelMap, task: Task) -> tuple[Encoding, str]:
         return Encoding.CURRENT, ""
     if lowest == highest:
         return Encoding.AMBIGUOUS, f"all pixels are {highest}"
-    upper = labels[: max(1, int(labels.shape[0] * _UPPER_SHARE))]
-    values, counts = np.unique(upper[upper != IGNORE_INDEX], return_counts=True)
-    if counts.size == 0 or counts.max() < _FILLED_SHARE * counts.sum():
+    upper = _count_ids(labels[: max(1, int(labels.shape[0] * _UPPER_SHARE))])[:IGNORE_INDEX]
+    if upper.max() < max(_FILLED_SHARE * upper.sum(), 1):
         return Encoding.AMBIGUOUS, "no single id fills the upper rows"
-    background = int(values[counts.argmax()])
+    background = int(upper.argmax())
     if background == task.fill_id:
         return Encoding.CURRENT, ""
     if background == 0:
@@ -206,6 +206,11 @@ def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:
     if encoding is not Encoding.INVALID and _has_task_palette(image, task):
         return Encoding.COLOR, ""
     return encoding, problem
+
+
+def _count_ids(labels: LabelMap) -> npt.NDArray[np.int64]:
+    """Return the number of pixels of each id, (256,)."""
+    return np.bincount(labels.ravel(), minlength=256)
 
 
 def _has_task_palette(image: PngImage, task: Task) -> bool:

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from label_files import LEGACY, WRITERS, draw_scene, draw_scenes, write_palette, write_rgba
 
-from bddseg.bdd100k.encodings import (
+from bddseg.data.encodings import (
     Detection,
     Encoding,
     Inspection,

@@ -1,0 +1,120 @@
+"""What suggests that masks are of another task or encoding than they are read as."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bddseg.data.encodings import Detection, Encoding, detect_encoding, inspect_file
+from bddseg.errors import BddsegError
+from bddseg.progress import NUM_CORES, map_in_threads, pluralize
+from bddseg.record import find_record
+from bddseg.tasks.bdd100k import DRIVABLE, DRIVABLE_BINARY
+from bddseg.tasks.task import IGNORE_INDEX, TASKS, Task
+
+# Masks that are looked at; in fewer than `_MANY`, a class can be missing by chance.
+_SAMPLE, _MANY = 40, 20
+# The share of the conclusive masks that has to be legacy. Masks of fewer rows are no scenes.
+_CLEAR_SHARE, _MIN_ROWS = 0.9, 32
+# The tasks that the dataset's first labels were of.
+_LEGACY_TASKS = (DRIVABLE.name, DRIVABLE_BINARY.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskSample:
+    """A sample of masks.
+
+    Attributes:
+        source: Where they come from.
+        task: Task that they are read as.
+        number: Number of masks.
+        ids: The class ids that occur.
+        detection: Their encoding.
+    """
+
+    source: Path
+    task: Task
+    number: int
+    ids: frozenset[int]
+    detection: Detection
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether the ids are those of the dataset's first labels, where 0 is the background."""
+        return (
+            self.task.name in _LEGACY_TASKS
+            and self.detection.encoding is Encoding.LEGACY
+            and self.detection.confidence > _CLEAR_SHARE
+        )
+
+    def refuse_legacy(self) -> None:
+        """Raise a BddsegError for legacy ids."""
+        if self.is_legacy:
+            raise BddsegError(f"{self._describe_legacy()}.", f"Convert them: {self._convert}")
+
+    def describe_doubts(self) -> list[str]:
+        """Return what suggests another task or encoding, in sentences."""
+        if not self.ids:
+            return []
+        if self.is_legacy:
+            return [f"{self._describe_legacy()}. Convert them: {self._convert}"]
+        task, highest = self.task, max(self.ids)
+        if highest >= task.num_classes:
+            ids = f"ids up to {highest}, and those of {task.name} are 0 to {task.num_classes - 1}"
+            return [f"{self.source} has {ids}{self._describe_fit(highest, exact=False)}."]
+        missing = [name for number, name in enumerate(task.classes) if number not in self.ids]
+        if task.background in missing or (missing and self.number >= _MANY):
+            seen = f"None of {pluralize(self.number, 'mask')} in {self.source} that were looked at"
+            return [f"{seen} has {', '.join(missing)}{self._describe_fit(highest, exact=True)}."]
+        return []
+
+    def _describe_legacy(self) -> str:
+        conclusive = pluralize(self.detection.conclusive, "conclusive mask")
+        return (
+            f"{self.source} looks like legacy ids, where 0 is the background "
+            f"({self.detection.matching} of {conclusive})"
+        )
+
+    @property
+    def _convert(self) -> str:
+        return f"bddseg labels convert {shlex.quote(str(self.source))} -o OUT -t {self.task.name}"
+
+    def _describe_fit(self, highest: int, *, exact: bool) -> str:
+        """Return the other tasks that the ids would fit."""
+        names = []
+        for name in TASKS.list_names():
+            try:
+                size = TASKS.load(name).num_classes
+            except BddsegError:
+                continue
+            if name != self.task.name and (size == highest + 1 if exact else size > highest):
+                names.append(f"{name} (-t {name})")
+        return f"; the ids would fit {' or '.join(names)}" if names else ""
+
+
+def sample_masks(source: Path, masks: Sequence[Path], task: Task) -> MaskSample | None:
+    """Look at some of the masks of a source, evenly spaced; None for results of a run.
+
+    A run record says what its masks are.
+
+    Args:
+        source: Folder of the masks.
+        masks: The masks.
+        task: Task that they are read as.
+
+    Raises:
+        BddsegError: there is a run record, and it cannot be read.
+    """
+    if not masks or find_record(source):
+        return None
+    chosen = masks[:: -(-len(masks) // _SAMPLE)]
+    outcomes = map_in_threads(partial(inspect_file, task=task), chosen, NUM_CORES)
+    inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
+    return MaskSample(
+        source=source,
+        task=task,
+        number=len(inspections),
+        ids=frozenset(number for each in inspections for number in each.ids) - {IGNORE_INDEX},
+        detection=detect_encoding([each for each in inspections if each.size_hw[0] >= _MIN_ROWS]),
+    )
