@@ -1,17 +1,22 @@
 """The specs that the zoo, the data and the models share: what a TOML entry says, checked."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 Size = Annotated[int, msgspec.Meta(ge=1)]
-SizeHW = tuple[Size, Size]
+# An image of more pixels along an edge does not fit into memory as the input of a network.
+Edge = Annotated[int, msgspec.Meta(ge=1, le=16_384)]
+SizeHW = tuple[Edge, Edge]
 ChannelValues = tuple[float, float, float]
 # "$" would accept a newline at the end.
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\Z", max_length=128)]
 Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Option = bool | int | float | str | list[Any] | dict[str, Any]
+# Half precision ends at 65,504.
+_LARGEST_INPUT = 60_000.0
 Precision = Literal["fp32", "fp16", "bf16"]
 
 
@@ -43,12 +48,35 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
     std: ChannelValues
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that make inputs of no use: not finite, or all 0."""
+        if not all(map(math.isfinite, (*self.mean, *self.std, self.scale))):
+            raise ValueError("mean, std and scale have to be finite numbers")
+        if min(self.std) <= 0:
+            raise ValueError(f"each std has to be above 0, and std is {list(self.std)}")
+        largest = abs(self.scale) * max(
+            (255 + abs(mean)) / std for mean, std in zip(self.mean, self.std, strict=True)
+        )
+        if not 0 < largest < _LARGEST_INPUT:
+            raise ValueError(
+                f"mean, std and scale make inputs of up to {largest:.3g}, and networks expect "
+                f"numbers above 0 and below {_LARGEST_INPUT:g}"
+            )
+
 
 class SlidingWindow(_Table, frozen=True, kw_only=True):
     """Overlapping crops on which a network is run instead of the whole image, in pixels."""
 
     crop_hw: SizeHW
     stride_hw: SizeHW
+
+    def __post_init__(self) -> None:
+        """Refuse strides that leave gaps between crops."""
+        if any(stride > crop for stride, crop in zip(self.stride_hw, self.crop_hw, strict=True)):
+            raise ValueError(
+                f"stride_hw {list(self.stride_hw)} is larger than crop_hw {list(self.crop_hw)}: "
+                "pixels between crops would have no logits"
+            )
 
 
 class Weights(_Table, frozen=True, kw_only=True):

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
-from bddseg.inference.prediction import Prediction
 from bddseg.inference.predictor import Inputs, Predictor
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import Failure
@@ -273,14 +272,13 @@ class Pipeline:
         try:
             # The GPU is waited for here, not in the network's thread.
             with self.stopwatch.time("download"):
-                prediction = Prediction(
-                    labels=labels.numpy(force=True),
-                    task=self._predictor.task,
-                    name=item.ref.name,
-                    image=item.image,
-                    raw_logits=logits,
-                    align_corners=self._predictor.runtime.align_corners,
-                )
+                try:
+                    prediction = self._predictor.finish(
+                        item.inputs, labels, logits, image=item.image, name=item.ref.name
+                    )
+                except BddsegError as error:
+                    self._fail(item.ref, str(error))
+                    return
             with self.stopwatch.time("write"):
                 self._writers.write(item.ref, prediction)
             # Counted in the same call: an interrupt can come between any two of the network's.

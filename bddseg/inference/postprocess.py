@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from bddseg.tasks.task import IGNORE_INDEX
+
 # Up to here, comparing maps is faster than torch's argmax on a CPU (benchmarks/bench_argmax.py).
 _FEW_CLASSES = 8
 
@@ -41,3 +43,22 @@ def argmax(logits: Tensor) -> Tensor:
         labels.masked_fill_(logits[:, number] > best, number)
         best = torch.maximum(best, logits[:, number])
     return labels
+
+
+def mark_not_finite(labels: Tensor, logits: Tensor, *, allow_infinity: bool = False) -> Tensor:
+    """Set the labels of each image whose logits are not all finite to `IGNORE_INDEX`, in place.
+
+    It is computed on the device, and whoever waits for the labels need not wait again.
+
+    Args:
+        labels: Class ids (N, H, W), uint8.
+        logits: What they come from, (N, K, h, w), float32.
+        allow_infinity: Only NaN counts.
+
+    Returns:
+        The labels.
+    """
+    totals = logits.sum(dim=(1, 2, 3))
+    is_finite = ~totals.isnan() if allow_infinity else totals.isfinite()
+    # All bits of `IGNORE_INDEX` are set.
+    return labels.bitwise_or_(((~is_finite).to(torch.uint8) * IGNORE_INDEX)[:, None, None])

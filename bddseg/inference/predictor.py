@@ -16,13 +16,13 @@ from bddseg.data.image import read_image
 from bddseg.data.preprocess import get_input_size, preprocess
 from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
-from bddseg.inference.postprocess import apply_class_map, argmax
+from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.models.layers import get_size, resize
 from bddseg.specs import Entry, Precision, Preprocessing
-from bddseg.tasks.task import Task, get_task
+from bddseg.tasks.task import IGNORE_INDEX, Task, get_task
 from bddseg.types import Image, SizeHW
 from bddseg.zoo.catalog import find_entry
 from bddseg.zoo.download import get_weights
@@ -63,8 +63,8 @@ class Predictor:
     """A model: an entry's network with its weights, on a device.
 
     Calling it turns an image into a `Prediction`, and a list of images into a list. It keeps no
-    state between calls, and threads may share it. `prepare`, `compute_logits` and `argmax` are
-    the steps of that call.
+    state between calls, and threads may share it. `prepare`, `compute_logits`, `argmax` and
+    `finish` are the steps of that call.
 
     Args:
         entry: The model.
@@ -120,7 +120,8 @@ class Predictor:
             bgr: Arrays of three channels are BGR, as OpenCV reads them.
 
         Raises:
-            BddsegError: a file cannot be read, or an array is not of these shapes.
+            BddsegError: a file cannot be read, an array is not of these shapes, or the network's
+                output is not finite.
         """
         if isinstance(image, Sequence) and not isinstance(image, str):
             return self._predict_all([to_image(each, bgr=bgr) for each in image])
@@ -183,11 +184,58 @@ class Predictor:
         """Return the class ids (N, H, W), uint8, on the device, at the images' own size.
 
         As in the reference, logits are interpolated twice: to the size of the input, by
-        `compute_logits`, then to the image's.
+        `compute_logits`, then to the image's. An image whose logits are not all finite has
+        `IGNORE_INDEX` everywhere: no class would be right, and no other wait for the device is
+        needed to know it.
         """
         with torch.inference_mode():
             resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
-            return argmax(resized)
+            # A probability of 0 has the logarithm -inf.
+            return mark_not_finite(argmax(resized), logits, allow_infinity=self.tta)
+
+    def finish(
+        self,
+        inputs: Inputs,
+        labels: Tensor,
+        logits: Tensor | None,
+        *,
+        image: Image | None = None,
+        name: str = "",
+    ) -> Prediction:
+        """Return the prediction of one image; wait for the device.
+
+        If its logits are not finite, as half precision overflows, it is run again in float32.
+
+        Args:
+            inputs: What `prepare` returned.
+            labels: Its class ids (H, W), as `argmax` returned them.
+            logits: Its logits (K, h, w), if the prediction is to keep them.
+            image: The image, if the prediction is to keep it.
+            name: Name of the frame.
+
+        Raises:
+            BddsegError: the logits are not finite in float32 either.
+        """
+        label_map = labels.numpy(force=True)
+        if label_map[0, 0] == IGNORE_INDEX:
+            runtime = self.runtime.in_float32()
+            exact = Predictor(self.entry, runtime, task=self.task.name, tta=self.tta)
+            again = exact.compute_logits([inputs])
+            label_map = exact.argmax(again, inputs.size_hw)[0].numpy(force=True)
+            logits = None if logits is None else again[0]
+        if label_map[0, 0] == IGNORE_INDEX:
+            raise BddsegError(
+                f"The logits of {name or 'an image'} are not finite numbers, in float32 too.",
+                f"Check the weights and the preprocessing of {self.entry.short_name}.",
+            )
+        return Prediction(
+            labels=label_map,
+            task=self.task,
+            name=name,
+            image=image,
+            raw_logits=logits,
+            align_corners=self.runtime.align_corners,
+        )
 
     def _predict_all(self, images: Sequence[Image]) -> list[Prediction]:
         by_shape: defaultdict[object, list[int]] = defaultdict(list)
@@ -201,15 +249,9 @@ class Predictor:
                 part = numbers[start : start + size]
                 batch = [self.prepare(images[number]) for number in part]
                 logits = self.compute_logits(batch)
-                labels = self.argmax(logits, batch[0].size_hw).numpy(force=True)
-                for number, each, label_map in zip(part, logits, labels, strict=True):
-                    predictions[number] = Prediction(
-                        labels=label_map,
-                        task=self.task,
-                        image=images[number],
-                        raw_logits=each,
-                        align_corners=self.runtime.align_corners,
-                    )
+                labels = self.argmax(logits, batch[0].size_hw)
+                for number, *outputs in zip(part, batch, labels, logits, strict=True):
+                    predictions[number] = self.finish(*outputs, image=images[number])
         return [predictions[number] for number in range(len(images))]
 
     def _stack(self, batch: Sequence[Inputs]) -> list[Tensor]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.specs import Entry, Precision, SlidingWindow
@@ -15,7 +16,7 @@ from bddseg.specs import Entry, Precision, SlidingWindow
 WINDOW = SlidingWindow(crop_hw=(32, 32), stride_hw=(20, 20))
 
 
-class Echo:
+class Echo(Runtime):
     """A runtime whose logits are its input at half the size, and which counts its calls."""
 
     device = torch.device("cpu")

@@ -14,6 +14,8 @@ from bddseg.specs import Entry, Precision
 class Runtime(Protocol):
     """Executes an entry's network on a device.
 
+    `in_float32` is inherited where a class names this as its base.
+
     Attributes:
         device: Where `infer` takes images and leaves logits.
         align_corners: How its logits are to be interpolated, as `torch.nn.functional.interpolate`
@@ -50,6 +52,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def in_float32(self) -> "Runtime":
+        """Return the same network computing in float32; by default, this one does already."""
+        return self
+
     def measure_batch_size(self, infer_one: Callable[[], object], limit: int) -> int:
         """Return how many images fit into memory at a time, from 1 to `limit`.
 
@@ -67,5 +73,7 @@ class Runtime(Protocol):
 RUNTIMES: Registry[type[Runtime]] = Registry(
     "bddseg.runtimes",
     "runtime",
-    check=require_class("list_devices", "load", "infer", "measure_batch_size", "is_out_of_memory"),
+    check=require_class(
+        "list_devices", "load", "infer", "in_float32", "measure_batch_size", "is_out_of_memory"
+    ),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
 from bddseg.models.build import build_network
@@ -57,6 +57,7 @@ class TorchRuntime:
             flush_denormals()
         network = build_network(entry)
         load_weights(network, weights)
+        _check_finite(network, weights)
         network.eval()
         fuse(network)
         return cls(cast(Network, network.to(target)), entry.task, target, precision)
@@ -70,6 +71,12 @@ class TorchRuntime:
         ):
             outputs = self.network(images)
         return {self._task: outputs} if isinstance(outputs, Tensor) else outputs
+
+    def in_float32(self) -> Self:
+        """Return a runtime of the same network without autocast."""
+        if self._half_type is None:
+            return self
+        return type(self)(self.network, self._task, self.device)
 
     def measure_batch_size(self, infer_one: Callable[[], object], limit: int) -> int:
         """Return 1 on a CPU; on a CUDA GPU, what fits, from the peak memory of one image."""
@@ -89,6 +96,16 @@ class TorchRuntime:
             return False
         torch.cuda.empty_cache()
         return True
+
+
+def _check_finite(network: nn.Module, weights: Path) -> None:
+    for name, tensor in network.state_dict().items():
+        # NaN is the extremum of whatever it is among, and this is the fastest way to see it.
+        if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
+            raise BddsegError(
+                f"{weights}: the parameter {name} has numbers that are NaN or infinite.",
+                "Use the weights of an earlier iteration, before training diverged.",
+            )
 
 
 def choose_device(name: str) -> torch.device:
