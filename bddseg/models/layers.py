@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 
 import torch
@@ -131,6 +132,21 @@ def _spread(before: int, after: int, align_corners: bool) -> Tensor:
     enlarged = F.interpolate(basis, after, mode="linear", align_corners=align_corners)[0].T
     padded = F.pad(enlarged, (0, 0, 1, 1))
     return torch.cat([padded[tap : tap + after] for tap in range(3)], dim=1)
+
+
+def disable_autocast(x: Tensor) -> AbstractContextManager[None]:
+    """Return a context in which operations on x's device compute in the type of their inputs.
+
+    Sums over many channels or positions exceed half precision, and a softmax of infinity is NaN.
+    """
+    kind = x.device.type
+    enabled = torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if enabled else nullcontext()
+
+
+def widen(x: Tensor) -> Tensor:
+    """Return numbers of half precision as float32, and others as they are."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def get_size(x: Tensor) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule, bare_convolution
+from bddseg.models.layers import ConvModule, bare_convolution, disable_autocast, widen
 
 
 class EMAModule(nn.Module):
@@ -38,7 +38,8 @@ class EMAModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape: each position as a weighted sum of the bases."""
         features = x.flatten(2)
-        bases, shares = self._find_bases(features.detach())
+        with disable_autocast(x):
+            bases, shares = self._find_bases(widen(features.detach()))
         if self.training:
             self._update_bases(bases)
         return (bases @ shares.transpose(1, 2)).reshape(x.shape)

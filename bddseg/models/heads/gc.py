@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
+from bddseg.models.layers import disable_autocast, widen
 
 
 class GlobalContext(nn.Module):
@@ -32,7 +33,8 @@ class GlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        weights = self.conv_mask(x).flatten(2).softmax(dim=2)
+        with disable_autocast(x):
+            weights = self.conv_mask(widen(x)).flatten(2).softmax(dim=2).to(x)
         scene = x.flatten(2) @ weights.transpose(1, 2)
         added: Tensor = x + self.channel_add_conv(scene[..., None])
         return added

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bddseg.errors import BddsegError
+from bddseg.models.layers import disable_autocast, widen
 
 # Epsilon of all batch normalisations.
 _EPSILON = 1e-3
@@ -169,8 +170,11 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, h, w) -> the same shape."""
         flat = x.flatten(2)
-        energy = flat @ flat.transpose(1, 2)
-        attention = (energy.amax(dim=-1, keepdim=True) - energy).softmax(dim=-1)
+        # Sums over thousands of positions, not scaled, exceed half precision.
+        with disable_autocast(x):
+            wide = widen(flat)
+            energy = wide @ wide.transpose(1, 2)
+            attention = (energy.amax(dim=-1, keepdim=True) - energy).softmax(dim=-1).to(x)
         return self.gamma * (attention @ flat).reshape(x.shape) + x
 
 

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from bddseg_twinlitenet.network import TwinLiteNet
+from bddseg_twinlitenet.network import ChannelAttention, TwinLiteNet
+from torch import nn
 from typer.testing import CliRunner
 
 from bddseg.cli.app import app
@@ -65,6 +66,17 @@ def test_predictions_have_drivable_first(network: TwinLiteNet) -> None:
     logits = predictor.compute_logits([inputs])[0]
     assert torch.equal(logits, torch.stack([drivable, background]))
     assert predictor.classes == ("drivable", "background")
+
+
+def test_channel_attention_in_half_precision_equals_that_in_float32() -> None:
+    """The sums over 45 x 80 positions are beyond the range of half precision."""
+    attention = ChannelAttention()
+    nn.init.ones_(attention.gamma)
+    x = 5 + torch.randn(1, 32, 45, 80, generator=torch.Generator().manual_seed(0)).half() / 100
+    with torch.no_grad():
+        expected = attention(x.float())
+        with torch.autocast("cpu", torch.float16):
+            torch.testing.assert_close(attention(x).float(), expected, rtol=2e-3, atol=0.02)
 
 
 @pytest.mark.parametrize("option", ["level2_blocks", "level3_blocks"])
