@@ -154,8 +154,8 @@ def test_the_command_writes_the_official_file_for_json(tmp_path: Path, run: Run)
     # Masks and JSON have the same content, and can be mixed.
     for ground_truth, predictions in (paths, masks, (masks[0], paths[1]), (paths[0], masks[1])):
         out = tmp_path / "ours.json"
-        out.unlink(missing_ok=True)
-        assert run("eval", "-g", ground_truth, "-r", predictions, "--out-file", out)[0] == 0
+        ours = ("eval", "-g", ground_truth, "-r", predictions, "--out-file", out)
+        assert run(*ours, "--overwrite")[0] == 0
         assert_equal(json.loads(out.read_text()), expected)
 
 

@@ -75,7 +75,8 @@ def test_tables_csv_conditions_and_json_have_it(
         "75.0000",
         "100.0000",
     )
-    content = json.loads(run_installed(plugin, *command, *options, "--json").stdout)
+    again = run_installed(plugin, *command, *options, "--overwrite", "--json")
+    content = json.loads(again.stdout)
     direct = content["scores"]["specificity"]["classes"]["direct"]["specificity"]
     assert direct == pytest.approx(100 * (1 - 1 / 9))
     assert [row["specificity_mean"] for row in content["by"]][1] == 100

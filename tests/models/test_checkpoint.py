@@ -124,6 +124,9 @@ def test_a_pipe_is_not_read(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "w.pth")
 
 
+ONE = torch.tensor([1])
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
     ("change", "problem"),
@@ -135,6 +138,7 @@ def test_a_pipe_is_not_read(tmp_path: Path) -> None:
         (lambda tensor: tensor.to(torch.float8_e4m3fn), "is float8_e4m3fn instead of float32"),
         (lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8), "is qint8"),
         (lambda tensor: tensor / 0, "contains NaN or infinity"),
+        (lambda tensor: tensor.clone().index_fill_(0, ONE, torch.nan), "contains NaN or infinity"),
     ],
 )
 def test_a_tensor_that_cannot_be_used_is_named(

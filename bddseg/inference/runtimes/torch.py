@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bddseg.errors import BddsegError
 from bddseg.models.build import build_network
@@ -57,7 +57,6 @@ class TorchRuntime:
             flush_denormals()
         network = build_network(entry)
         load_weights(network, weights)
-        _check_finite(network, weights)
         network.eval()
         fuse(network)
         return cls(cast(Network, network.to(target)), entry.task, target, precision)
@@ -96,16 +95,6 @@ class TorchRuntime:
             return False
         torch.cuda.empty_cache()
         return True
-
-
-def _check_finite(network: nn.Module, weights: Path) -> None:
-    for name, tensor in network.state_dict().items():
-        # NaN is the extremum of whatever it is among, and this is the fastest way to see it.
-        if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
-            raise BddsegError(
-                f"{weights}: the parameter {name} has numbers that are NaN or infinite.",
-                "Use the weights of an earlier iteration, before training diverged.",
-            )
 
 
 def choose_device(name: str) -> torch.device:

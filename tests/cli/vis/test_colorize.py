@@ -48,7 +48,7 @@ def test_masks_that_do_not_look_like_the_task_are_drawn_with_a_warning(
     code, _, err = run(*command)
     assert code == 0
     assert "has background; the ids would fit drivable_binary (-t drivable_binary)" in err
-    assert run(*command, "-t", "drivable_binary")[2] == ""
+    assert run(*command, "-t", "drivable_binary", "--overwrite")[2] == ""
 
 
 def test_failures_are_named_and_counted(run: Run, drive: Path) -> None:
