@@ -19,7 +19,7 @@ from bddseg.inference.writers.writer import RunWriters
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.walk import is_below
 from bddseg.progress import Progress
-from bddseg.record import RECORD_NAME, Failure, RunRecord, Status, read_record
+from bddseg.record import RECORD_NAME, Failure, RunRecord, Status, has_record, read_record
 
 _RECORD_INTERVAL_S = 10.0
 _SLOW_FRAME_S = 600.0
@@ -87,14 +87,13 @@ class Coordinator:
                 f"A worker died; all were restarted (restart {record.restarts} of "
                 f"{self._spec.launch.max_restarts})."
             )
-        is_new, manifest = not record.first_written_ns, out / MANIFEST_NAME
-        if is_new and not self._spec.overwrite:
+        manifest = out / MANIFEST_NAME
+        if not self._spec.overwrite and not has_record(out):
             refuse_overwriting([manifest, *islice(self._writers.list_existing(), 1)])
         # In one pass, a frame at a time: there can be hundreds of thousands.
         refs = drop_duplicates(self._list_frames(source), self._report_duplicate)
         num_items = write_manifest(manifest, refs, num_workers=len(self._ranks))
-        record.write(out)
-        if is_new:
+        if not record.first_written_ns:
             record.first_written_ns = (out / RECORD_NAME).stat().st_mtime_ns
             self._writers.date_back(record.first_written_ns)
             record.write(out)
@@ -178,6 +177,8 @@ class Coordinator:
         for ref in self._writers.check_frames(source.items()):
             self.record.frames += 1
             yield ref
+        # Before the manifest: a folder with files of ours is known by its record.
+        self.record.write(self._spec.out)
 
     def _read_frames(self) -> Iterator[FrameRef]:
         with Manifest(self._spec.out / MANIFEST_NAME) as manifest:
