@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,20 +36,24 @@ class VideoIndex:
         num_frames: Number of frames.
         times: Presentation time of each frame, in the stream's time base, ascending; empty if the
             file has none that can be relied on.
-        keys: Numbers of the key frames.
+        keys: Numbers of the key frames, ascending.
         segments: Numbers of the key frames from which frames are decoded; the first one is 0.
         rate: Average number of frames per second.
     """
 
     num_frames: int
     times: tuple[int, ...]
-    keys: frozenset[int]
+    keys: tuple[int, ...]
     segments: tuple[int, ...]
     rate: "Fraction"
 
     def find_segment(self, number: int) -> int:
         """Return the number of the key frame from which a frame is decoded."""
         return self.segments[bisect_right(self.segments, number) - 1]
+
+    def find_next_key(self, number: int) -> float:
+        """Return the number of the first key frame behind a frame; infinity if there is none."""
+        return next(iter(self.keys[bisect_right(self.keys, number) :]), inf)
 
     def find_number(self, time: int | None) -> int | None:
         """Return the number of the frame that is shown at a time; None if there is none."""
@@ -143,13 +148,13 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
     stored = [pts for pts, _ in packets]
     times = sorted({pts for pts in stored if pts is not None})
     if len(times) < len(stored) or (is_reordered and times == stored):
-        return VideoIndex(len(stored), (), frozenset([0]), (0,), rate)
+        return VideoIndex(len(stored), (), (0,), (0,), rate)
     keys = [number for number, (_, is_key) in enumerate(sorted(packets)) if is_key]
     segments = [0]
     for key in keys:
         if key - segments[-1] >= _SEGMENT_FRAMES:
             segments.append(key)
-    return VideoIndex(len(times), tuple(times), frozenset(keys), tuple(segments), rate)
+    return VideoIndex(len(times), tuple(times), tuple(keys), tuple(segments), rate)
 
 
 def _is_hidden(packet: Any) -> bool:
@@ -168,22 +173,28 @@ def read_video_frames(
     """
     index = index_video(path)
     wanted = deque(numbers)
-    failure: Exception = ValueError("the decoder returned no frame at its time")
-    try:
-        for number, frame in _decode_from(path, index, wanted[0]) if wanted else ():
-            while wanted and wanted[0] < number:
-                skipped = wanted.popleft()
-                yield skipped, _undecodable(path, skipped, failure)
-            if not wanted:
-                break
-            if wanted[0] == number:
-                # Both turn counterclockwise.
-                image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                yield wanted.popleft(), np.ascontiguousarray(image)
-    except Exception as error:
-        failure = error
-    for number in wanted:
-        yield number, _undecodable(path, number, failure)
+
+    def give_up(end: float, error: Exception) -> Iterator[tuple[int, BddsegError]]:
+        while wanted and wanted[0] < end:
+            number = wanted.popleft()
+            yield number, _undecodable(path, number, error)
+
+    while wanted:
+        failure: Exception = ValueError("the decoder returned no frame at its time")
+        try:
+            for number, frame in _decode_from(path, index, wanted[0]):
+                yield from give_up(number, failure)
+                if not wanted:
+                    return
+                if wanted[0] == number:
+                    # Both turn counterclockwise.
+                    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                    yield wanted.popleft(), np.ascontiguousarray(image)
+        except Exception as error:
+            failure = error
+        # Frames are damaged from where the decoder stopped up to the next key frame.
+        if wanted:
+            yield from give_up(index.find_next_key(wanted[0]), failure)
 
 
 def _decode_from(path: Path, index: VideoIndex, number: int) -> Iterator[tuple[int, Any]]:
@@ -192,11 +203,12 @@ def _decode_from(path: Path, index: VideoIndex, number: int) -> Iterator[tuple[i
         with _open(path) as (container, stream):
             yield from enumerate(container.decode(stream))
         return
-    start = index.find_segment(number)
-    earlier = [key for key in index.segments if key < start][-1:]
+    position = bisect_right(index.keys, number) - 1
+    start = index.keys[position]
     # Some formats have no index of their own, such as MPEG transport streams: seeking can end
-    # behind the key frame, or the first frame gets a wrong time. Then from the key frame before it,
-    # and then from the beginning.
+    # behind the key frame, or the first frame gets a wrong time. Then from earlier key frames, and
+    # at last from the beginning.
+    earlier = [index.keys[position - back] for back in (1, 3, 7) if back <= position]
     for key in (start, *earlier, None):
         with _open(path) as (container, stream):
             if key is not None:

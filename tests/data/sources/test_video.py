@@ -38,9 +38,10 @@ def write_numbered(path: Path, codec: str, *, varying: bool = False, **options: 
     """Write a video whose frames show their numbers, with a key frame at least every 12 frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"g": "12", **options})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.width, stream.height = 64, 48
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = 12
-        stream.codec_context.max_b_frames = 2 if codec.startswith("mpeg") else 3
+        stream.codec_context.max_b_frames = {"mjpeg": 0, "libx264": 3, "libx265": 3}.get(codec, 2)
         for number in range(NUM_FRAMES):
             frame = av.VideoFrame.from_ndarray(draw_number(number), format="rgb24")
             if varying:
@@ -143,6 +144,25 @@ def test_a_file_that_changes_is_indexed_again(tmp_path: Path) -> None:
     assert index_video(path).times != first.times
     ((_, image),) = read_video_frames(path, [30])
     assert read_number(image) == 30
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "failing"), [("avi", "mjpeg", {18}), ("mp4", "libx264", set(range(16, 24)))]
+)
+def test_a_damaged_frame_costs_the_frames_up_to_the_next_key_frame(
+    tmp_path: Path, suffix: str, codec: str, failing: set[int]
+) -> None:
+    path = write_numbered(tmp_path / f"v.{suffix}", codec)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    data[packets[18].pos : packets[18].pos + packets[18].size] = b"Z" * packets[18].size
+    path.write_bytes(data)
+    found = dict(read_video_frames(path, range(NUM_FRAMES)))
+    assert list(found) == list(range(NUM_FRAMES))
+    assert {number for number, each in found.items() if isinstance(each, BddsegError)} == failing
+    for number in set(found) - failing:
+        assert read_number(found[number]) == number
 
 
 def test_frames_that_are_never_shown_have_no_number(tmp_path: Path) -> None:
