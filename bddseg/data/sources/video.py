@@ -149,7 +149,8 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
     times = sorted({pts for pts in stored if pts is not None})
     if len(times) < len(stored) or (is_reordered and times == stored):
         return VideoIndex(len(stored), (), (0,), (0,), rate)
-    keys = [number for number, (_, is_key) in enumerate(sorted(packets)) if is_key]
+    # A recording that was cut can begin with another frame than a key frame.
+    keys = [number for number, (_, is_key) in enumerate(sorted(packets)) if is_key or number == 0]
     segments = [0]
     for key in keys:
         if key - segments[-1] >= _SEGMENT_FRAMES:

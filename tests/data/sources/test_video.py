@@ -165,6 +165,19 @@ def test_a_damaged_frame_costs_the_frames_up_to_the_next_key_frame(
         assert read_number(found[number]) == number
 
 
+def test_a_video_that_begins_between_key_frames_is_read_from_the_next_one(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "v.mp4", "mpeg4")
+    cut = tmp_path / "cut.mkv"
+    with av.open(str(path)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in [each for each in source.demux(video=0) if each.size][5:]:
+            packet.stream = stream
+            target.mux(packet)
+    total = index_video(cut).num_frames
+    found = [image for _, image in read_video_frames(cut, range(total))]
+    assert [read_number(image) for image in found[total - 24 :]] == list(range(12, NUM_FRAMES))
+
+
 def test_frames_that_are_never_shown_have_no_number(tmp_path: Path) -> None:
     path = write_numbered(tmp_path / "shown.webm", "libvpx")
     hidden = tmp_path / "hidden.webm"
