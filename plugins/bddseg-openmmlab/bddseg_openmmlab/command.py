@@ -1,6 +1,5 @@
 """`bddseg openmmlab`: run configs of mmsegmentation 0.x, and compare our networks with them."""
 
-import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bddseg.cli.console import show, show_json
 from bddseg.errors import BddsegError
 
 # The share of equal pixels from which two implementations count as equal.
@@ -102,9 +102,9 @@ def compare(
         device=device,
     )
     if as_json:
-        typer.echo(json.dumps({"model": entry.name, "config": str(path), **asdict(result)}))
+        show_json({"model": entry.name, "config": str(path), **asdict(result)})
         return
-    typer.echo(
+    show(
         f"{entry.short_name}, {pluralize(result.frames, 'frame')}, "
         f"{pluralize(result.classes, 'class', 'classes')} found\n"
         f"  equal pixels        {result.agreement:.4%} (lowest frame: "

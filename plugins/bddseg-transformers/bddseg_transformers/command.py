@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bddseg.cli.console import show
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
 from bddseg.tasks.task import get_task
@@ -69,7 +70,7 @@ def write_entry(
         "weights": {"file": f"{location}/{_WEIGHTS}"},
     }
     write_atomically(out, tomli_w.dumps(document).encode())
-    typer.echo(f"Wrote {out}. Next: bddseg infer {out} FRAMES -o out")
+    show(f"Wrote {out}. Next: bddseg infer {out} FRAMES -o out")
 
 
 def _parse(mapping: list[str]) -> dict[str, list[str]]:
