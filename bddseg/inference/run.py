@@ -241,11 +241,14 @@ def describe_weights(path: Path) -> dict[str, str | int]:
         BddsegError: it cannot be read.
     """
     try:
+        # Opening a pipe waits for whoever writes to it, and a device may never end.
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a regular file")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BddsegError(
-            f"The weights file {path} cannot be read: {error.strerror}.",
+            f"The weights file {path} cannot be read: {error.strerror or error}.",
             "Check the path after --weights.",
         ) from error
     return {"path": str(path.resolve()), "size_bytes": path.stat().st_size, "sha256": digest}

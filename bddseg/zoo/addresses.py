@@ -28,7 +28,7 @@ class DownloadOptions:
             $BDDSEG_MIRRORS, separated by spaces, follow.
         allow_unverified: Whether files without a published checksum are accepted.
         force: Download files again that are cached.
-        timeout_s: Seconds without data after which a connection counts as broken.
+        timeout_s: Seconds in which a connection has to bring a further 64 KiB, or counts as broken.
         retries: Number of failures in a row without new data that are retried.
     """
 

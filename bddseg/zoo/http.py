@@ -69,7 +69,7 @@ class HttpClient:
 
     Args:
         progress: Shows downloads and waits.
-        timeout_s: Seconds without data after which a connection counts as broken.
+        timeout_s: Seconds in which a connection has to bring a further 64 KiB, or counts as broken.
         retries: Number of failures in a row without new data that are retried.
     """
 

@@ -124,6 +124,7 @@ def test_weights_can_be_given(run: Run, tiny: Path, frames: Path, tmp_path: Path
         ({"model": "none.toml"}, "none.toml cannot be read: No such file"),
         ({"source": "none"}, "none does not exist"),
         ({"--weights": "none.pth"}, "weights file none.pth cannot be read"),
+        ({"--weights": "/dev/zero"}, "weights file /dev/zero cannot be read: it is not a regular"),
         ({"--device": "cuda:99"}, "'cuda:99' is not available"),
         ({"--device": "abacus"}, "'abacus' is not a device"),
         ({"model": "dnl_r50-d8_512x1024_40k"}, "dnl_r50-d8_512x1024_40k_drivable_bdd100k.pth"),
