@@ -75,9 +75,16 @@ def _find_local(asset: Asset, local: Path) -> Path:
     for path in paths:
         if is_file(path):
             return path
-    candidates = list_files(local, Path.is_file) if asset.digest else []
-    found = (path for path in candidates if asset.digest in hash_file(path))
+    candidates = list_files(local, is_file) if asset.digest else []
+    found = (path for path in candidates if asset.digest in _hash(path))
     return next(found, local / asset.path.name)
+
+
+def _hash(path: Path) -> tuple[str, ...]:
+    try:
+        return hash_file(path)
+    except OSError:
+        return ()
 
 
 def _list_mirrored(asset: Asset, mirrors: Sequence[str]) -> Iterator[str]:

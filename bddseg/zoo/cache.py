@@ -63,9 +63,16 @@ class FileState(StrEnum):
 
 
 def get_cache_folder() -> Path:
-    """Return the cache folder: $BDDSEG_HOME, or the user's cache folder."""
+    """Return the cache folder: $BDDSEG_HOME, or the user's cache folder.
+
+    Raises:
+        BddsegError: $BDDSEG_HOME begins with "~" and the name of nobody.
+    """
     home = os.environ.get("BDDSEG_HOME")
-    return Path(home).expanduser() if home else user_cache_path("bddseg")
+    try:
+        return Path(home).expanduser() if home else user_cache_path("bddseg")
+    except RuntimeError as error:
+        raise BddsegError(f"There is no folder {home}.", "Correct BDDSEG_HOME.") from error
 
 
 def get_cached_path(asset: Asset) -> Path:

@@ -91,3 +91,10 @@ def test_an_entry_without_weights_is_an_error_with_a_hint(
     assert code == 1
     assert "has no weights" in err
     assert "--weights FILE" in err
+
+
+def test_a_cache_folder_of_nobody_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BDDSEG_HOME", "~nobody-of-that-name/cache")
+    code, _, err = run("zoo", "list")
+    assert code == 1
+    assert "There is no folder ~nobody-of-that-name/cache." in err

@@ -119,6 +119,7 @@ def test_bases_merge_tables_and_replace_values(tmp_path: Path) -> None:
         (ENTRY.replace('"one"', r'"one\n"'), "name"),
         (ENTRY.replace('"one"', f'"{"x" * 300}"'), "name"),
         (ENTRY + f'weights.md5 = "{"0" * 32}\\n"', "md5"),
+        (ENTRY.replace("[4, 4]", f"[4, {10**26}]"), "preprocessing.size_hw[1]"),
         (ENTRY + f"options.depth = {'9' * 5000}", "digits"),
         (ENTRY + f"options.a = {'[' * 5000}{']' * 5000}", "nested too deeply"),
         (ENTRY + f"options.{'.'.join('a' * 3000)} = 1", "more than 50 tables are nested"),
