@@ -41,7 +41,7 @@ def describe_conditions(evaluation: "Evaluation", rows: "Sequence[dict[str, Any]
             + [_format(row[key]) for key in headings]
             for row in rows
         ],
-        num_text=2,
+        text=(0, 1),
     )
     order = headings[evaluation.rank_key]
     return Group("", f"By condition, the worst first ({order}):", "", table)

@@ -1,6 +1,6 @@
 """Tables that fit the terminal: columns are dropped, and numbers are never cut."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from bddseg.cli.console import make_console
@@ -16,7 +16,7 @@ def make_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    num_text: int = 1,
+    text: Collection[int] = (0,),
     bold: frozenset[int] = frozenset(),
 ) -> "RenderableType":
     """Return a table as wide as stdout at most.
@@ -27,7 +27,7 @@ def make_table(
     Args:
         headings: Headings of the columns.
         rows: Cells of each row.
-        num_text: Number of columns of text, aligned left; the others hold numbers, aligned right.
+        text: Columns of text, aligned left; the others hold numbers, aligned right.
         bold: Rows in bold.
     """
     from rich.console import Group
@@ -39,7 +39,7 @@ def make_table(
     for number, width in enumerate(widths):
         table.add_column(
             headings[number],
-            justify="left" if number < num_text else "right",
+            justify="left" if number in text else "right",
             width=width,
             overflow="fold",
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import Annotated
 
 import typer
 
-from bddseg.cli.console import make_console, show, show_json
+from bddseg.cli.console import show, show_json
 from bddseg.cli.options import TASK_NAMES, ArchitectureName, AsJson
+from bddseg.cli.table import make_table
 from bddseg.cli.zoo.show import describe
 from bddseg.errors import unknown_name
 from bddseg.io.read import is_file
@@ -15,12 +16,8 @@ from bddseg.specs import Entry
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import list_models as list_entries
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
-# Spaces between columns.
-_GAP = 2
+# Columns of text; the others hold numbers.
+_TEXT = ("model", "task", "architecture")
 
 
 class SortKey(StrEnum):
@@ -34,20 +31,6 @@ class SortKey(StrEnum):
     SIZE = "size"
     VAL = "val"
     TEST = "test"
-
-
-class _Column(NamedTuple):
-    """A column: of those that do not fit, the one with the highest rank is dropped first."""
-
-    heading: str
-    cells: list[str]
-    is_number: bool
-    rank: int
-
-    @property
-    def width(self) -> int:
-        """Width of the longest cell."""
-        return max(map(len, [self.heading, *self.cells]))
 
 
 def list_models(
@@ -92,7 +75,9 @@ def list_models(
     if as_json:
         show_json([describe(entry) for entry in entries])
         return
-    show(_make_table(entries, make_console(stderr=False).width))
+    columns = _make_columns(entries)
+    text = [number for number, heading in enumerate(columns) if heading in _TEXT]
+    show(make_table([*columns], [*zip(*columns.values(), strict=True)], text=text))
     described = [entry for entry in entries if entry.description]
     if described:
         show("\n" + "\n".join(f"{each.short_name}: {each.description}." for each in described))
@@ -134,40 +119,19 @@ def _get_size(entry: Entry) -> int:
     return path.stat().st_size if is_file(path) else 0
 
 
-def _make_table(entries: Sequence[Entry], width: int) -> "Table":
-    from rich.table import Table
-
-    columns = _drop_columns(_make_columns(entries), width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.is_number else "left"
-        table.add_column(column.heading, justify=justify, no_wrap=True)
-    for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _drop_columns(columns: list[_Column], width: int) -> list[_Column]:
-    """Return the columns that fit next to each other, without empty ones; the first one stays."""
-    kept = [column for column in columns if column.rank == 0 or any(column.cells)]
-    while len(kept) > 1 and sum(column.width + _GAP for column in kept) - _GAP > width:
-        kept.remove(max(kept, key=lambda column: column.rank))
-    return kept
-
-
-def _make_columns(entries: Sequence[Entry]) -> list[_Column]:
-    sizes = [_get_size(entry) for entry in entries]
+def _make_columns(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Return the cells of each column, without empty columns; the last ones are dropped first."""
     scores = [entry.scores for entry in entries]
-    return [
-        _Column("model", [entry.short_name for entry in entries], False, 0),
-        _Column("architecture", [entry.title for entry in entries], False, 7),
-        _Column("task", [entry.task for entry in entries], False, 6),
-        _Column("params (M)", [_format_millions(entry.parameters) for entry in entries], True, 3),
-        _Column("size (MB)", [_format_millions(size) for size in sizes], True, 5),
-        _Column("mIoU val", [f"{each.miou_val:.2f}" if each else "" for each in scores], True, 1),
-        _Column("mIoU test", [f"{each.miou_test:.2f}" if each else "" for each in scores], True, 2),
-        _Column("weights", ["cached" if size else "" for size in sizes], False, 4),
-    ]
+    columns = {
+        "mIoU val": [f"{each.miou_val:.2f}" if each else "" for each in scores],
+        "mIoU test": [f"{each.miou_test:.2f}" if each else "" for each in scores],
+        "params (M)": [_format_millions(entry.parameters) for entry in entries],
+        "cached (MB)": [_format_millions(_get_size(entry)) for entry in entries],
+        "task": [entry.task for entry in entries],
+        "architecture": [entry.title for entry in entries],
+    }
+    filled = {heading: cells for heading, cells in columns.items() if any(cells)}
+    return {"model": [entry.short_name for entry in entries]} | filled
 
 
 def _format_millions(number: int | None) -> str:
