@@ -10,7 +10,14 @@ import cv2
 import numpy as np
 
 from bddseg.metrics.confusion import Counts
-from bddseg.metrics.metric import FramePair, Headline, Metric, MetricTable, Scores
+from bddseg.metrics.metric import (
+    FramePair,
+    Metric,
+    MetricTable,
+    Scores,
+    make_miou,
+    name_mean,
+)
 from bddseg.metrics.ratios import divide, mean_percent, name_percents
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import BinaryMask, LabelMap
@@ -33,12 +40,11 @@ class BoundaryMetric(Metric):
     @property
     def table(self) -> MetricTable:
         """How the scores are shown."""
-        has_background = self.task.background is not None
         return MetricTable(
             title="Boundary score: only pixels near the edges of classes count.",
             columns={"iou": "boundary IoU"},
-            mean_label="mean without background" if has_background else "mean",
-            headlines=(Headline(key="miou", heading="mIoU", path=("mean", "iou")),),
+            mean_label=name_mean("mean", self.task),
+            headlines=(make_miou(self.task),),
         )
 
     def update(self, pair: FramePair) -> None:

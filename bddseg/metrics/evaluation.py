@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from bddseg.metrics.confusion import UNLABELED, Counts
-from bddseg.metrics.metric import Metric, Scores, compute_headlines
+from bddseg.metrics.metric import Metric, Scores, compute_headlines, name_mean, name_scores
 from bddseg.progress import pluralize
 from bddseg.tasks.task import Task
 
@@ -106,11 +106,13 @@ class Evaluation:
     def warnings(self) -> list[str]:
         """What can be misleading about the scores, in sentences."""
         sentences = list(self.doubts)
-        gap = self.headlines["official_miou"] - self.headlines["standard_miou"]
+        gap = self["official"]["mean"]["iou"] - self["standard"]["mean"]["iou"]
         if abs(gap) > _NOTABLE_GAP:
+            side = "above" if gap > 0 else "below"
             sentences.append(
-                f"The official mIoU is {abs(gap):.1f} points {'above' if gap > 0 else 'below'} the "
-                "standard mIoU: it ignores errors on the background. Rely on the standard mIoU."
+                f"The official mIoU is {abs(gap):.1f} points {side} the standard "
+                f"{name_mean('mIoU', self.task)}: it ignores errors on the background. Rely on the "
+                "standard score."
             )
         if self.missing:
             frames = pluralize(len(self.missing), "frame")
@@ -131,7 +133,7 @@ class Evaluation:
             "missing": list(self.missing),
             "extra": list(self.extra),
             "headlines": self.headlines,
-            "scores": self.scores,
+            "scores": name_scores(self.metrics),
             "confusion": {
                 "classes": [*self.task.classes, UNLABELED],
                 "counts": self.confusion.tolist(),

@@ -63,6 +63,17 @@ class Headline:
     path: tuple[str, ...]
 
 
+def name_mean(quantity: str, task: Task) -> str:
+    """Return the name of a mean over a task's classes but the background, such as "mIoU"."""
+    return quantity if task.background is None else f"{quantity} without background"
+
+
+def make_miou(task: Task) -> Headline:
+    """Return the headline of the mean IoU over a task's classes but the background."""
+    heading = name_mean("mIoU", task)
+    return Headline(key=heading.lower().replace(" ", "_"), heading=heading, path=("mean", "iou"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricTable:
     """How the scores of a metric are shown.
@@ -70,7 +81,8 @@ class MetricTable:
     Attributes:
         title: One sentence above the table.
         columns: Headings of the columns of `classes` and `mean`, by key.
-        mean_label: Name of the row of means.
+        mean_label: Which mean `mean` is: the row's name, and the key in JSON and CSV ("mean without
+            background", "mean_without_background").
         overall: Headings of the numbers of `overall`, by key.
         headlines: The numbers that stand for a result.
         notes: Sentences below the table.
@@ -138,6 +150,23 @@ class ConfusionMetric(Metric):
     def update(self, pair: FramePair) -> None:
         """Add the confusion matrix of a frame."""
         self.counts += pair.confusion
+
+
+def name_scores(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
+    """Return the scores of metrics as JSON and CSV have them: the mean's key says which it is.
+
+    Args:
+        metrics: Metrics by name.
+    """
+    named: dict[str, dict[str, Any]] = {}
+    for name, metric in metrics.items():
+        scores, mean = metric.compute(), metric.table.mean_label.replace(" ", "_")
+        named[name] = {
+            "classes": scores["classes"],
+            mean: scores["mean"],
+            "overall": scores["overall"],
+        }
+    return named
 
 
 def compute_headlines(metrics: Mapping[str, Metric]) -> dict[str, float]:

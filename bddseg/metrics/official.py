@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bddseg.metrics.confusion import Counts, join_background
-from bddseg.metrics.metric import ConfusionMetric, Headline, MetricTable, Scores
+from bddseg.metrics.metric import ConfusionMetric, Headline, MetricTable, Scores, name_mean
 from bddseg.metrics.ratios import divide, mean_percent, name_percents
 from bddseg.tasks.task import Task
 
@@ -20,6 +20,7 @@ class OfficialMetric(ConfusionMetric):
         return MetricTable(
             title=f"Official score: {ignored} ignored in the ground truth.",
             columns={"iou": "IoU", "acc": "Acc"},
+            mean_label=name_mean("mean", self.task),
             overall={"pixel_acc": "pAcc", "frequency_weighted_iou": "fIoU"},
             headlines=(Headline(key="miou", heading="mIoU", path=("mean", "iou")),),
             notes=(

@@ -12,7 +12,7 @@ from bddseg.io.atomic import write_atomically
 from bddseg.io.read import read_file
 from bddseg.metrics.confusion import UNLABELED
 from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
-from bddseg.metrics.metric import compute_headlines
+from bddseg.metrics.metric import compute_headlines, name_scores
 
 # What a formula of a spreadsheet begins with; and the quote itself, so that names stay different.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -83,7 +83,7 @@ def _describe_frame(frame: FrameResult, evaluation: Evaluation) -> dict[str, Any
         "missing": int(frame.is_missing),
         "rank": "",
         **compute_headlines(frame.metrics),
-        **dict(_flatten({name: each.compute() for name, each in frame.metrics.items()})),
+        **dict(_flatten(name_scores(frame.metrics))),
         **dict(zip(cells, frame.metrics["standard"].counts.ravel().tolist(), strict=True)),
     }
 

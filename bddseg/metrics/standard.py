@@ -3,13 +3,19 @@
 import numpy as np
 
 from bddseg.metrics.confusion import Counts
-from bddseg.metrics.metric import ConfusionMetric, Headline, MetricTable, Scores
+from bddseg.metrics.metric import (
+    ConfusionMetric,
+    Headline,
+    MetricTable,
+    Scores,
+    make_miou,
+    name_mean,
+)
 from bddseg.metrics.ratios import divide, mean_percent, name_percents
 from bddseg.tasks.task import Task, get_task
 
 _COLUMNS = {"iou": "IoU", "precision": "precision", "recall": "recall", "f1": "F1"}
 _OVERALL = {"miou_with_background": "mIoU with background", "pixel_acc": "pixel accuracy"}
-_MIOU = Headline(key="miou", heading="mIoU", path=("mean", "iou"))
 _MIOU_WITH_BACKGROUND = Headline(
     key="miou_with_background",
     heading="mIoU with background",
@@ -23,21 +29,15 @@ class StandardMetric(ConfusionMetric):
     @property
     def table(self) -> MetricTable:
         """How the scores are shown."""
-        if self.task.background is None:
-            return MetricTable(
-                title="Standard score: all labeled pixels count.",
-                columns=_COLUMNS,
-                overall={"pixel_acc": "pixel accuracy"},
-                headlines=(_MIOU,),
-                notes=("The mean is over the classes that occur.",),
-            )
+        has_background = self.task.background is not None
+        end = ", those of the background too." if has_background else "."
         return MetricTable(
-            title="Standard score: all labeled pixels count, those of the background too.",
+            title=f"Standard score: all labeled pixels count{end}",
             columns=_COLUMNS,
-            mean_label="mean without background",
-            overall=_OVERALL,
-            headlines=(_MIOU, _MIOU_WITH_BACKGROUND),
-            notes=("Means are over the classes that occur.",),
+            mean_label=name_mean("mean", self.task),
+            overall=_OVERALL if has_background else {"pixel_acc": _OVERALL["pixel_acc"]},
+            headlines=(make_miou(self.task), _MIOU_WITH_BACKGROUND)[: 1 + has_background],
+            notes=("Means are over the classes that occur in the ground truth or a prediction.",),
         )
 
     def compute(self) -> Scores:

@@ -11,6 +11,7 @@ from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
 from bddseg.data.sources.source import FrameRef
 from bddseg.errors import BddsegError
 from bddseg.metrics.confusion import count_pixels
+from bddseg.metrics.metric import name_mean
 from bddseg.metrics.standard import compute_standard_score
 from bddseg.progress import pluralize
 from bddseg.tasks.task import IGNORE_INDEX, Task
@@ -179,5 +180,6 @@ def _describe_score(ground_truth: LabelMap, prediction: LabelMap, task: Task) ->
     score = compute_standard_score(counts, task)
     mean = score["mean"]["iou"]
     ious = [(name, score["classes"][name]["iou"]) for name in task.foreground]
-    lines = [f"{name} {iou:.1f}" for name, iou in ious if not np.isnan(iou)]
-    return [(None, f"IoU, mean {mean:.1f}"), *((None, line) for line in lines)]
+    lines = [f"IoU {name} {iou:.1f}" for name, iou in ious if not np.isnan(iou)]
+    first = f"{name_mean('mIoU', task)} " + ("-" if np.isnan(mean) else f"{mean:.1f}")
+    return [(None, line) for line in (first, *lines)]

@@ -1,5 +1,6 @@
 """`bddseg eval`."""
 
+import csv
 import json
 import shlex
 from pathlib import Path
@@ -10,7 +11,9 @@ from label_files import LEGACY, draw_scenes
 from metrics.helpers import write_masks, write_record
 from support import Run
 
+from bddseg.data.image import write_jpeg
 from bddseg.data.mask import write_mask
+from bddseg.types import Image
 
 
 @pytest.fixture
@@ -50,18 +53,52 @@ def test_numbers_in_the_tables_are_those_in_json(run: Run, masks: tuple[Path, Pa
         "direct",
         *(f"{direct[key]:.2f}" for key in ("iou", "precision", "recall", "f1")),
     ] in rows
-    official = content["scores"]["official"]["mean"]
-    assert ["mean", f"{official['iou']:.2f}", f"{official['acc']:.2f}"] in rows
+    official = content["scores"]["official"]["mean_without_background"]
+    assert [
+        "mean",
+        "without",
+        "background",
+        f"{official['iou']:.2f}",
+        f"{official['acc']:.2f}",
+    ] in rows
     counts = np.array(content["confusion"]["counts"])
     assert counts.sum() == 12 * 600
     assert counts[:, 3].tolist() == [0, 200, 400, 0]  # the frame without a prediction
+
+
+def test_a_mean_has_the_same_name_and_value_in_terminal_json_csv_and_pictures(
+    run: Run, masks: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def draw(image: Image, lines: list[tuple[object, str]], *, bottom: bool = False) -> None:
+        drawn.extend(text for _, text in lines)
+
+    monkeypatch.setattr("bddseg.vis.error_map.draw_text_box", draw)
+    for folder in masks:
+        for path in sorted(folder.iterdir())[1:]:
+            path.unlink()
+    write_jpeg(tmp_path / "frames" / "f00.jpg", np.zeros((20, 30, 3), np.uint8))
+    arguments = ("eval", "-g", masks[0], "-r", masks[1])
+    content = json.loads(run(*arguments, "--json", "--per-image", tmp_path / "f.csv")[1])
+    mean = content["scores"]["standard"]["mean_without_background"]["iou"]
+    assert content["headlines"]["standard_miou_without_background"] == mean
+    (row,) = csv.DictReader((tmp_path / "f.csv").read_text().splitlines())
+    assert row["standard_miou_without_background"] == f"{mean:.4f}"
+    assert row["standard.mean_without_background.iou"] == f"{mean:.4f}"
+    assert f"mean without background  {mean:.2f}" in run(*arguments)[1]
+    folders = ("-i", tmp_path / "frames", "-g", masks[0], "-r", masks[1], "-o", tmp_path / "e")
+    assert run("vis", "errors", *folders)[0] == 0
+    assert drawn[0] == f"mIoU without background {mean:.1f}"
 
 
 def test_a_score_without_a_value_is_a_dash_and_null(run: Run, tmp_path: Path) -> None:
     paths = write_masks(tmp_path, ground_truth={"a": [[2, 255]]}, predictions={"a": [[2, 2]]})
     arguments = ("eval", "-g", paths[0], "-r", paths[1])
     assert json.loads(run(*arguments, "--json")[1])["headlines"]["official_miou"] is None
-    assert ["mean", "-", "-"] in [line.split() for line in run(*arguments)[1].splitlines()]
+    assert ["mean", "without", "background", "-", "-"] in [
+        line.split() for line in run(*arguments)[1].splitlines()
+    ]
 
 
 @pytest.mark.parametrize("option", [("--metric", "boundary"), ("--metric", "boundary,official")])
@@ -80,16 +117,19 @@ def test_several_results_are_compared_with_the_first(run: Run, masks: tuple[Path
     code, out, err = run(*arguments, "--metric", "boundary")
     assert code == 0
     assert f"2: {masks[0]}" in out
-    rows = [line for line in out.splitlines() if line.startswith("standard mIoU  ")]
-    assert [row.split()[2] for row in rows] == ["1", "2", "3"]
+    rows = [
+        line for line in out.splitlines() if line.startswith("standard mIoU without background  ")
+    ]
+    assert [row.split()[4] for row in rows] == ["1", "2", "3"]
     assert "n.s." not in rows[1]
     assert "+0.00 n.s." in rows[2]
     assert any(line.startswith("boundary mIoU") for line in out.splitlines())
     assert f"{masks[1]}: 1 frame without a prediction" in err
     first, second, _ = json.loads(run(*arguments, "--json")[1])
     assert first["predictions"] == str(masks[1])
-    gap = second["headlines"]["standard_miou"] - first["headlines"]["standard_miou"]
-    difference = second["difference"]["standard_miou"]
+    key = "standard_miou_without_background"
+    gap = second["headlines"][key] - first["headlines"][key]
+    difference = second["difference"][key]
     assert difference["value"] == pytest.approx(gap)
     assert difference["significant"] is True
 
@@ -126,7 +166,7 @@ def test_conditions_are_in_the_table_and_in_json(
     }
     rows = json.loads(run(*arguments, "--json")[1])["by"]
     assert {row["value"]: row["frames"] for row in rows} == {"rainy": 4, "clear": 8}
-    assert "boundary_miou" in rows[0]
+    assert "boundary_miou_without_background" in rows[0]
     assert run(*arguments, "--by", "wether")[0] == 1
 
 
@@ -135,7 +175,7 @@ def test_frames_are_written_worst_first(run: Run, masks: tuple[Path, Path], tmp_
     arguments = ("eval", "-g", masks[0], "-r", masks[1], "--per-image", path)
     assert run(*arguments, "--worst-first")[0] == 0
     header, first, *_ = path.read_text().splitlines()
-    assert header.startswith("frame,missing,rank,official_miou,standard_miou,")
+    assert header.startswith("frame,missing,rank,official_miou,standard_miou_without_background,")
     assert first.startswith("f11,1,1,")
 
 
@@ -195,7 +235,7 @@ def test_legacy_labels_are_refused_with_the_command_that_converts_them(
     convert[2] = str(tmp_path / "OUT")
     assert run("labels", "convert", *convert)[0] == 0
     code, out, _ = run(*command, tmp_path / "OUT", "--json")
-    assert json.loads(out)["headlines"]["standard_miou"] == 100
+    assert json.loads(out)["headlines"]["standard_miou_without_background"] == 100
 
 
 def test_a_task_other_than_that_of_the_run_exits_with_1(run: Run, masks: tuple[Path, Path]) -> None:

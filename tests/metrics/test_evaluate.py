@@ -49,7 +49,7 @@ def test_ids_beyond_the_classes_are_unlabeled(tmp_path: Path) -> None:
     paths = write_masks(tmp_path, ground_truth={"a": [[0, 7]]}, predictions={"a": [[0, 0]]})
     evaluation = bddseg.evaluate(*paths)
     assert evaluation.headlines["official_miou"] == 100
-    assert evaluation.headlines["standard_miou"] == 100
+    assert evaluation.headlines["standard_miou_without_background"] == 100
 
 
 def test_missing_and_extra_predictions_are_named_and_warned_of(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_predictions_are_found_by_path_and_then_by_file_name(tmp_path: Path) -> 
         predictions={"day/1": [[0]], "night/1": [[1]], "other/2": [[0]]},
     )
     evaluation = bddseg.evaluate(*paths)
-    assert evaluation.headlines["standard_miou"] == 100
+    assert evaluation.headlines["standard_miou_without_background"] == 100
     assert not evaluation.missing
     assert not evaluation.extra
 
@@ -187,7 +187,7 @@ def test_the_output_folder_of_a_run_stands_for_its_masks(tmp_path: Path) -> None
     write_record(predictions)
     evaluation = bddseg.evaluate(ground_truth, predictions)
     assert not evaluation.extra
-    assert evaluation.headlines["standard_miou"] == 100
+    assert evaluation.headlines["standard_miou_without_background"] == 100
 
 
 def test_the_task_is_read_from_the_run_record(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_further_metrics_are_added_to_the_default_ones(tmp_path: Path) -> None:
     paths = write_masks(tmp_path, ground_truth={"a": [[0, 1]]}, predictions={"a": [[0, 1]]})
     evaluation = bddseg.evaluate(*paths, metrics=["boundary", "official"])
     assert list(evaluation.scores) == ["official", "standard", "binary", "boundary"]
-    assert evaluation.headlines["boundary_miou"] == 100
+    assert evaluation.headlines["boundary_miou_without_background"] == 100
     with pytest.raises(BddsegError, match=r"There is no metric named 'boundry'.*boundary"):
         bddseg.evaluate(*paths, metrics=["boundry"])
     with pytest.raises(BddsegError, match="'binary' does not support the task sem_seg"):
@@ -226,11 +226,12 @@ def test_the_result_describes_itself_and_becomes_json(tmp_path: Path) -> None:
     paths = write_masks(tmp_path, ground_truth={"a": [[0, 2]]}, predictions={"a": [[0, 0]]})
     evaluation = bddseg.evaluate(*paths)
     assert repr(evaluation) == (
-        "<Evaluation of 1 frame, task drivable: official mIoU 100.00, standard mIoU 50.00, "
-        "standard mIoU with background 25.00, binary IoU 50.00>"
+        "<Evaluation of 1 frame, task drivable: official mIoU 100.00, "
+        "standard mIoU without background 50.00, standard mIoU with background 25.00, "
+        "binary IoU 50.00>"
     )
     content = json.loads(json.dumps(evaluation.to_dict()))
-    assert content["headlines"]["standard_miou"] == 50
+    assert content["headlines"]["standard_miou_without_background"] == 50
     assert content["scores"]["standard"]["classes"]["direct"]["iou"] == 50
     assert content["confusion"]["classes"] == ["direct", "alternative", "background", "unlabeled"]
     # Rows are the ground truth.

@@ -57,7 +57,12 @@ def test_a_row_has_headlines_all_numbers_and_the_confusion_matrix(
     path = tmp_path / "frames.csv"
     write_frames(path, evaluation)
     bad, _, good, _ = read(path)
-    for key in ("official_miou", "standard_miou_with_background", "binary_iou", "boundary_miou"):
+    for key in (
+        "official_miou",
+        "standard_miou_with_background",
+        "binary_iou",
+        "boundary_miou_without_background",
+    ):
         assert float(good[key]) == 100
     assert float(good["standard.classes.direct.iou"]) == 100
     assert good["standard.classes.alternative.iou"] == ""
