@@ -146,6 +146,11 @@ class Predictor:
             BddsegError: the source has no frames, or one cannot be read.
         """
         if not isinstance(source, str | Path):
+            if not isinstance(source, Iterable):
+                raise BddsegError(
+                    f"A source cannot be of type {type(source).__name__}.",
+                    "Give a path, or an iterable of images.",
+                )
             for number, item in enumerate(source):
                 yield replace(self(item, bgr=bgr), name=f"{number:06}")
             return
@@ -163,7 +168,9 @@ class Predictor:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
         size_hw = (image.shape[0], image.shape[1])
         if self.device.type == "cuda":
-            return Inputs((torch.from_numpy(np.ascontiguousarray(image)).pin_memory(),), size_hw)
+            # torch takes neither negative strides nor arrays that cannot be written to.
+            pixels = torch.from_numpy(np.require(image, requirements=("C", "W")))
+            return Inputs((pixels.pin_memory(),), size_hw)
         spec = self.entry.preprocessing
         arrays = (preprocess(image, spec, scale=scale) for scale in self._scales)
         return Inputs(tuple(torch.from_numpy(array) for array in arrays), size_hw)
@@ -317,18 +324,19 @@ def to_image(image: ImageLike, *, bgr: bool = False) -> Image:
         convert = getattr(image, "convert", None)
         if convert is None:
             raise BddsegError(
-                f"An image cannot be a {type(image).__name__}.",
+                f"An image cannot be of type {type(image).__name__}.",
                 "Give a path, a PIL image or an array of uint8.",
             )
-        return np.asarray(convert("RGB"), np.uint8)
+        image, bgr = np.asarray(convert("RGB"), np.uint8), False
     array = image[..., None] if image.ndim == 2 else image
-    is_image = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.dtype == np.uint8
-    if not is_image or array.size == 0:
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.dtype != np.uint8:
         raise BddsegError(
             f"An image is an array of (H, W, 3) or (H, W), uint8; this one is {image.shape}, "
             f"{image.dtype}.",
             "Scale floats of 0 to 1 by 255, and use .astype(numpy.uint8).",
         )
+    if array.size == 0:
+        raise BddsegError(f"An image of shape {image.shape} has no pixels.", "Leave it out.")
     if array.shape[2] == 1:
         return np.repeat(array, 3, axis=2)
     channels = array[..., :3]
@@ -336,7 +344,7 @@ def to_image(image: ImageLike, *, bgr: bool = False) -> Image:
 
 
 def load_model(
-    model: str | Entry,
+    model: str | Path | Entry,
     *,
     weights: str | Path | None = None,
     task: str | None = None,
@@ -359,7 +367,7 @@ def load_model(
     Raises:
         BddsegError: no such model, weights or device, or weights that do not fit.
     """
-    entry = find_entry(model) if isinstance(model, str) else model
+    entry = find_entry(model)
     executor = RUNTIMES.load(runtime)
     path = Path(weights) if weights else get_weights(entry)
     loaded = executor.load(entry, path, device=device, precision=precision)

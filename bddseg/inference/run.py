@@ -110,7 +110,7 @@ class RunSpec:
 
 
 def infer(
-    model: str | Entry,
+    model: str | Path | Entry,
     source: str | Path,
     out: str | Path,
     *,
@@ -152,7 +152,7 @@ def infer(
     Raises:
         BddsegError: the run cannot be done. Frames that fail are in the record.
     """
-    entry = find_entry(model) if isinstance(model, str) else model
+    entry = find_entry(model)
     spec = RunSpec(
         entry=entry,
         weights=Path(weights) if weights else get_weights(entry),

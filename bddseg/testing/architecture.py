@@ -69,7 +69,7 @@ def make_example(model: str | Entry) -> Example:
     Raises:
         BddsegError: There is no such entry, or its options do not fit the architecture.
     """
-    entry = find_entry(model) if isinstance(model, str) else model
+    entry = find_entry(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network(entry)

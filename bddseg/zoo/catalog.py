@@ -138,16 +138,24 @@ def list_models(task: str | None = None) -> list[Entry]:
     return [entry for entry in list_entries() if name in (entry.task, *entry.extra_tasks)]
 
 
-def find_entry(model: str) -> Entry:
+def find_entry(model: str | Path | Entry) -> Entry:
     """Return the entry of a model.
 
     Args:
-        model: Name or short name of the entry, or path of its TOML file.
+        model: Name or short name of the entry, path of its TOML file, or the entry itself.
 
     Raises:
         BddsegError: no entry has that name (the message has the three nearest ones), or the file is
             invalid.
     """
+    if isinstance(model, Entry):
+        return model
+    if not isinstance(model, str | Path):
+        raise BddsegError(
+            f"A model cannot be of type {type(model).__name__}.",
+            "Give a name of `bddseg zoo list`, the path of a TOML file or an entry.",
+        )
+    model = str(model)
     if model.endswith(".toml"):
         return read_entry(Path(model))
     for entry in list_entries():

@@ -100,13 +100,59 @@ def test_threads_may_share_a_model(model: Predictor, image: Array) -> None:
         np.zeros((0, 16, 3), np.uint8),
         np.zeros((9, 16, 2), np.uint8),
         np.zeros(9, np.uint8),
+        PIL.Image.new("RGB", (0, 5)),
         None,
+        [None],
+        b"bytes",
     ],
-    ids=["float", "empty", "two channels", "one dimension", "None"],
+    ids=["float", "empty", "two channels", "one dimension", "empty PIL", "None", "list", "bytes"],
 )
 def test_what_is_no_image_is_refused(model: Predictor, wrong: Array) -> None:
-    with pytest.raises(BddsegError, match=r"An image (is an array|cannot be a NoneType)"):
+    message = r"An image (is an array|of shape .* has no pixels|cannot be of type (NoneType|int))"
+    with pytest.raises(BddsegError, match=message) as caught:
         model(wrong)
+    assert caught.value.hint
+    assert str(caught.value).endswith(caught.value.hint)
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_what_is_no_model_or_source_is_refused(model: Predictor, wrong: str) -> None:
+    with pytest.raises(BddsegError, match=r"A model cannot be of type .*`bddseg zoo list`"):
+        bddseg.load_model(wrong)
+    with pytest.raises(BddsegError, match="A source cannot be of type"):
+        list(model.stream(wrong))
+
+
+def test_a_model_is_given_by_path_or_as_an_entry(entry: str, model: Predictor) -> None:
+    for same in (Path(entry), model.entry):
+        assert bddseg.load_model(same, device="cpu").entry == model.entry
+
+
+def test_an_unknown_precision_or_device_is_refused(entry: str) -> None:
+    with pytest.raises(BddsegError, match=r"no precision 'fp8'\. Use one of fp32, fp16, bf16"):
+        bddseg.load_model(entry, precision="fp8")  # type: ignore[arg-type]
+    for wrong in ("gpu", None):
+        with pytest.raises(BddsegError, match=f"'{wrong}' is not a device"):
+            bddseg.load_model(entry, device=wrong)  # type: ignore[arg-type]
+
+
+class CudaRuntime(TorchRuntime):
+    """Says that it is on a GPU, where images are sent as they are."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("cuda")
+
+
+def test_views_and_arrays_that_cannot_be_written_to_are_sent_to_a_gpu(
+    model: Predictor, image: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    on_gpu = Predictor(model.entry, CudaRuntime())
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    for view in (image[..., ::-1], image[::-1, ::2], frozen):
+        (pixels,) = on_gpu.prepare(view).tensors
+        assert np.array_equal(pixels.numpy(), view)
 
 
 def test_a_prediction_draws_and_saves_itself(

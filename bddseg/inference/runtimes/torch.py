@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self, cast
+from typing import Self, cast, get_args
 
 import torch
 from torch import Tensor
@@ -50,8 +50,13 @@ class TorchRuntime:
         """Build the entry's network, load its weights strictly, and fuse its layers.
 
         Raises:
-            BddsegError: there is no such device, or the weights do not fit.
+            BddsegError: there is no such device or precision, or the weights do not fit.
         """
+        if precision not in get_args(Precision):
+            raise BddsegError(
+                f"There is no precision '{precision}'.",
+                f"Use one of {', '.join(get_args(Precision))}.",
+            )
         target = choose_device(device)
         if target.type == "cpu":
             flush_denormals()
@@ -108,7 +113,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device(available[0])
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise BddsegError(
             f"'{name}' is not a device.", f"Devices of this machine: {', '.join(available)}."
         ) from error
