@@ -105,28 +105,35 @@ def make_entry(path: Path, task: str) -> Entry:
         task: Name of the task that its classes are of.
 
     Raises:
-        BddsegError: As `read_config` and `find_test_pipeline`.
+        BddsegError: As `read_config` and `find_test_pipeline`; or numbers that make no inputs.
     """
     config = read_config(path)
     pipeline = find_test_pipeline(config, str(path))
     mean, std = (tuple(map(float, pipeline.normalize[key])) for key in ("mean", "std"))
     assert len(mean) == len(std) == 3
     head = config.model.decode_head
-    return Entry(
-        name=path.stem,
-        title=str(head["type"] if isinstance(head, dict) else head[-1]["type"]),
-        task=task,
-        architecture="openmmlab",
-        options={"config": str(path.resolve())},
-        preprocessing=Preprocessing(
+    try:
+        preprocessing = Preprocessing(
             size_hw=pipeline.size_hw,
             keep_ratio=pipeline.keep_ratio,
             round_pixels=not pipeline.to_float32,
             channel_order="RGB" if pipeline.normalize.get("to_rgb", True) else "BGR",
             mean=mean,
             std=std,
-        ),
-        sliding_window=_find_sliding_window(config),
+        )
+        window = _find_sliding_window(config)
+    except ValueError as error:
+        raise BddsegError(
+            f"{path}: {error}.", "Correct Normalize or test_cfg in the config."
+        ) from error
+    return Entry(
+        name=path.stem,
+        title=str(head["type"] if isinstance(head, dict) else head[-1]["type"]),
+        task=task,
+        architecture="openmmlab",
+        options={"config": str(path.resolve())},
+        preprocessing=preprocessing,
+        sliding_window=window,
     )
 
 

@@ -166,11 +166,14 @@ def test_what_cannot_be_run_is_an_error(
     other.write_text("a = 1")
     odd = tmp_path / "odd.py"
     odd.write_text(path.read_text().replace("PSPHead", "NoSuchHead"))
+    zero = tmp_path / "zero.py"
+    zero.write_text(path.read_text().replace("std=[50.0", "std=[0.0"))
     for config, options, expected in (
         (tmp_path / "none.py", (), "There is no config"),
         (broken, (), "is not a config of mmsegmentation 0.x: NameError"),
         (other, (), "is not a config of mmsegmentation 0.x"),
         (odd, (), "NoSuchHead"),
+        (zero, (), "each std has to be above 0"),
         (path, ("-t", "sem_seg"), "has 3 classes, but the task has 19"),
         (path, ("--workers", "zero"), "Invalid value"),
     ):
