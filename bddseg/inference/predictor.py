@@ -5,35 +5,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Union, overload
+from typing import overload
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from bddseg.data.image import read_image
-from bddseg.data.preprocess import get_input_size, preprocess
+from bddseg.data.preprocess import preprocess
 from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
+from bddseg.inference.images import ImageLike, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
 from bddseg.inference.sliding_window import compute_logits
-from bddseg.models.layers import get_size, resize
-from bddseg.specs import Entry, Precision, Preprocessing
+from bddseg.models.layers import resize
+from bddseg.specs import Entry, Precision
 from bddseg.tasks.task import IGNORE_INDEX, Task, get_task
 from bddseg.types import Image, SizeHW
 from bddseg.zoo.catalog import find_entry
 from bddseg.zoo.download import get_weights
 
-if TYPE_CHECKING:
-    import PIL.Image
-
 _log = logging.getLogger(__name__)
-
-# What a user may give as an image.
-ImageLike = Union[str, Path, Image, "PIL.Image.Image"]
 
 # Test-time augmentation as in the reference: these multiples of the test size, plain and flipped.
 _TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -294,53 +287,6 @@ class Predictor:
                 scores = logits.softmax(dim=1)
                 total = total + (scores.flip(3) if mirrored else scores)
         return (total / (2 * len(inputs))).log()
-
-
-def preprocess_on_device(images: Tensor, spec: Preprocessing, *, scale: float = 1.0) -> Tensor:
-    """Return images (N, H, W, 3), uint8, as inputs (N, 3, h, w), float32, as `preprocess` does."""
-    pixels = images.permute(0, 3, 1, 2).float()
-    size_hw = get_input_size(get_size(pixels), spec, scale=scale)
-    if get_size(pixels) != size_hw:
-        pixels = F.interpolate(pixels, size_hw, mode="bilinear", align_corners=False)
-        pixels = pixels.round() if spec.round_pixels else pixels
-    if spec.channel_order == "BGR":
-        pixels = pixels.flip(1)
-    mean, std = (
-        torch.tensor(values, device=images.device).view(3, 1, 1) for values in (spec.mean, spec.std)
-    )
-    return (pixels - mean) / std * spec.scale
-
-
-def to_image(image: ImageLike, *, bgr: bool = False) -> Image:
-    """Return an image as RGB, (H, W, 3), uint8, contiguous.
-
-    Raises:
-        BddsegError: a file cannot be read, or an array is not uint8 of (H, W), (H, W, 1), (H, W, 3)
-            or (H, W, 4).
-    """
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    if not isinstance(image, np.ndarray):
-        convert = getattr(image, "convert", None)
-        if convert is None:
-            raise BddsegError(
-                f"An image cannot be of type {type(image).__name__}.",
-                "Give a path, a PIL image or an array of uint8.",
-            )
-        image, bgr = np.asarray(convert("RGB"), np.uint8), False
-    array = image[..., None] if image.ndim == 2 else image
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.dtype != np.uint8:
-        raise BddsegError(
-            f"An image is an array of (H, W, 3) or (H, W), uint8; this one is {image.shape}, "
-            f"{image.dtype}.",
-            "Scale floats of 0 to 1 by 255, and use .astype(numpy.uint8).",
-        )
-    if array.size == 0:
-        raise BddsegError(f"An image of shape {image.shape} has no pixels.", "Leave it out.")
-    if array.shape[2] == 1:
-        return np.repeat(array, 3, axis=2)
-    channels = array[..., :3]
-    return np.ascontiguousarray(channels[..., ::-1] if bgr else channels)
 
 
 def load_model(

@@ -7,7 +7,7 @@ from bddseg.errors import BddsegError
 from bddseg.metrics.metric import FramePair
 from bddseg.record import find_record
 from bddseg.tasks.task import Task
-from bddseg.types import LabelMap
+from bddseg.types import LabelMap, SizeHW
 
 # The ground truth and, if there is one, the prediction of one frame.
 Pair = tuple[LabelMapRef, LabelMapRef | None]
@@ -49,18 +49,23 @@ def pair_label_sets(ground_truth: LabelSet, predictions: LabelSet) -> list[Pair]
     return pairs
 
 
-def read_pair(pair: Pair, task: Task) -> FramePair:
+def read_pair(pair: Pair, task: Task, size_hw: SizeHW | None = None) -> FramePair:
     """Return the label maps of a frame.
 
     A missing prediction is outside all classes everywhere, as in the official evaluator.
+
+    Args:
+        pair: Where they are.
+        task: Task of both.
+        size_hw: Size of a frame that has it from neither; by default, that of the dataset's frames.
 
     Raises:
         BddsegError: a label map cannot be read, or the two differ in size.
     """
     true_ref, predicted_ref = pair
     labels = true_ref.read(), predicted_ref.read() if predicted_ref else None
-    # A Scalabel frame without labels may have no size: it has that of the other, or the dataset's.
-    default = task.frame_size_hw or (0, 0)
+    # A Scalabel frame without labels may have no size.
+    default = size_hw or task.frame_size_hw or (0, 0)
     shape = next((each.shape for each in labels if each is not None), default)
     fills = task.fill_id, task.fill_id if predicted_ref else task.num_classes
     ground_truth, prediction = (

@@ -10,8 +10,9 @@ from bddseg.data.image import encode_jpeg, read_image
 from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
 from bddseg.data.sources.source import FrameRef
 from bddseg.errors import BddsegError
-from bddseg.metrics.confusion import count_pixels
+from bddseg.metrics.confusion import Counts
 from bddseg.metrics.metric import name_mean
+from bddseg.metrics.pairing import read_pair
 from bddseg.metrics.standard import compute_standard_score
 from bddseg.progress import pluralize
 from bddseg.tasks.task import IGNORE_INDEX, Task
@@ -140,10 +141,12 @@ def _draw(
     path: Path, ground_truth_ref: LabelMapRef, prediction_ref: LabelMapRef, *, task: Task
 ) -> tuple[bytes, str]:
     image = read_image(path)
-    ground_truth, prediction = _read_pair(ground_truth_ref, prediction_ref, task, image.shape[:2])
+    height, width = image.shape[:2]
+    pair = read_pair((ground_truth_ref, prediction_ref), task, (height, width))
+    ground_truth, prediction = pair.ground_truth, pair.prediction
     note = describe_resizing(ground_truth_ref, ground_truth, image)
     # The score comes from the masks as they are; only the drawing has the size of the frame.
-    lines = _describe_score(ground_truth, prediction, task)
+    lines = _describe_score(pair.confusion, task)
     outcome = classify_pixels(
         resize_labels(ground_truth, image), resize_labels(prediction, image), task
     )
@@ -157,26 +160,7 @@ def _draw(
     return encode_jpeg(image), note
 
 
-def _read_pair(
-    ground_truth: LabelMapRef, prediction: LabelMapRef, task: Task, size_hw: tuple[int, ...]
-) -> tuple[LabelMap, LabelMap]:
-    """Return both label maps. JSON may hold neither labels nor a size: that is background."""
-    pair = ground_truth.read(), prediction.read()
-    shape = next((labels.shape for labels in pair if labels is not None), size_hw)
-    actual, predicted = (
-        np.full(shape, task.fill_id, np.uint8) if labels is None else labels for labels in pair
-    )
-    if actual.shape != predicted.shape:
-        raise BddsegError(
-            f"{prediction.origin} is {predicted.shape[1]}x{predicted.shape[0]}, its ground truth "
-            f"{ground_truth.origin} {actual.shape[1]}x{actual.shape[0]}.",
-            "Run the model again on frames of the original size.",
-        )
-    return actual, predicted
-
-
-def _describe_score(ground_truth: LabelMap, prediction: LabelMap, task: Task) -> list[Line]:
-    counts = count_pixels(ground_truth, prediction, task.num_classes + 1)
+def _describe_score(counts: Counts, task: Task) -> list[Line]:
     score = compute_standard_score(counts, task)
     mean = score["mean"]["iou"]
     ious = [(name, score["classes"][name]["iou"]) for name in task.foreground]

@@ -19,7 +19,8 @@ from bddseg.data.mask import read_mask
 from bddseg.data.preprocess import fit_size
 from bddseg.data.sources.video import read_video_frames
 from bddseg.errors import BddsegError
-from bddseg.inference.predictor import Predictor, preprocess_on_device
+from bddseg.inference.images import preprocess_on_device
+from bddseg.inference.predictor import Predictor
 from bddseg.inference.runtimes.torch import TorchRuntime
 
 Array = npt.NDArray[np.uint8]

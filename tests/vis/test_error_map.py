@@ -142,8 +142,8 @@ def test_sizes_and_missing_masks_are_reported(pairs: Path, drivable: Task) -> No
     write_jpeg(pairs / "frames" / "f2.jpg", np.zeros((360, 640, 3), np.uint8))
     result = draw(pairs, drivable)
     assert result.drawn == 1
-    assert "f0.png is 16x9, its ground truth" in result.failures[0].message
-    assert "f0.png 320x180" in result.failures[0].message
+    assert "f0.png is 16x9, but its ground truth" in result.failures[0].message
+    assert "f0.png is 320x180" in result.failures[0].message
     assert [path.name for path in result.unpaired] == ["f1.jpg"]
     assert result.resized == (f"{pairs / 'gt' / 'f2.png'} is 320x180, its frame 640x360",)
 

@@ -54,5 +54,5 @@ def test_masks_that_cannot_be_drawn_are_named(run: Run, drive: Path) -> None:
     code, out, err = run_errors(run, drive)
     assert code == 1
     assert "8 error maps" in out
-    assert "000003.png is 9x9, its ground truth" in err
+    assert "000003.png is 9x9, but its ground truth" in err
     assert "1 frame without a mask, such as" in err
