@@ -16,6 +16,7 @@ from bddseg.data.rle import decode_rle, encode_rle
 from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
+from bddseg.io.names import escape_names
 from bddseg.io.read import check_size, read_file
 from bddseg.io.walk import is_inside, list_files
 from bddseg.tasks.task import IGNORE_INDEX, Task
@@ -180,7 +181,7 @@ def encode_frame(name: str, labels: LabelMap, task: Task) -> Frame:
         for class_id in np.unique(labels)
         if class_id != IGNORE_INDEX
     ]
-    return Frame(name, regions)
+    return Frame(escape_names(name), regions)
 
 
 def encode_json(frame: Frame) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg.io.names import escape_names
 from bddseg.io.read import read_file
 from bddseg.metrics.confusion import UNLABELED
 from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
@@ -49,7 +50,7 @@ def write_frames(path: Path, evaluation: Evaluation, *, worst_first: bool = Fals
     writer.writerow(map(_format, rows[0]))
     for row in ranked if worst_first else rows:
         writer.writerow(map(_format, row.values()))
-    write_atomically(path, text.getvalue().encode())
+    write_atomically(path, escape_names(text.getvalue()).encode())
 
 
 def read_worst(path: Path, number: int) -> list[str]:

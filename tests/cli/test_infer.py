@@ -186,8 +186,9 @@ def test_an_entry_with_an_unknown_key_is_named(
     assert "preprocesing" in err
 
 
-def test_ctrl_c_leaves_whole_masks_and_exits_with_130(
-    tiny: Path, frames: Path, tmp_path: Path
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_whole_masks_and_exits_with_130(
+    tiny: Path, frames: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
     for number in range(400):
         shutil.copy(frames / "a.jpg", frames / f"copy{number:03}.jpg")
@@ -200,7 +201,7 @@ def test_ctrl_c_leaves_whole_masks_and_exits_with_130(
         while len(list(out.glob("masks/*.png"))) < 3:
             assert process.poll() is None
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted" in err

@@ -308,3 +308,57 @@ def test_infer_is_a_function_too(tiny: Path, frames: Path, tmp_path: Path) -> No
     assert record is not None
     assert (record.status, record.done) == ("finished", 2)
     assert (tmp_path / "out" / "overlays" / "a.jpg").is_file()
+
+
+def test_any_name_that_a_file_can_have_is_a_name_of_a_frame(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    names = [os.fsdecode(b"caf\xe9"), "new\nline", "x" * 250, "-o", "=1+1"]
+    for name in names:
+        shutil.copy(frames / "a.jpg", frames / f"{name}.jpg")
+    (frames / os.fsdecode(b"broken\xff.png")).write_text("broken")
+    (frames / ("y" * 250 + ".jpg")).write_text("broken")
+    out = tmp_path / "out"
+    options = ("--format", "mask,colormap,rle")
+    code, text, err = run("infer", tiny, frames, "-o", out, *options, "--json")
+    assert (code, "Traceback" in err) == (1, False), err
+    record = json.loads((out / "run.json").read_text())
+    assert (record["done"], len(record["failures"])) == (10, 2)
+    assert r"broken\xff.png" in record["failures"][0]["frame"]
+    assert json.loads(text)["done"] == 10
+    assert {f"{name}.png" for name in names} <= {path.name for path in (out / "masks").iterdir()}
+    assert len(json.loads((out / "drivable.json").read_text())) == 10
+    scores = ("eval", "-g", out / "masks", "-r", out, "--per-image", tmp_path / "f.csv")
+    code, _, err = run(*scores)
+    assert code == 0, err
+    assert r"caf\xe9" in (tmp_path / "f.csv").read_text()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_weights_have_to_be_a_regular_file(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "weights.pth"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--weights", path)
+    assert (code, f"There is no weights file {path}" in err) == (1, True), err
+
+
+def test_a_record_that_is_no_text_is_named(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "run.json").write_bytes(b'{"status": "\xff"}')
+    for command in (("infer", tiny, frames, "-o", out), ("eval", "-g", frames, "-r", out)):
+        code, _, err = run(*command)
+        assert (code, "run.json cannot be read as a run record" in err) == (1, True), err
+
+
+def test_a_format_whose_package_is_missing_is_an_error_before_the_work(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--format", "mask,video")
+    assert (code, "bddseg[video]" in err) == (1, True), err
+    assert not (tmp_path / "out").exists()

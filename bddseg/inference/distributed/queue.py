@@ -14,6 +14,7 @@ import msgspec
 from torch.distributed import Store
 
 from bddseg.errors import BddsegError
+from bddseg.io.names import escape_names
 from bddseg.record import Failure, WorkerStats
 
 T = TypeVar("T")
@@ -89,8 +90,9 @@ class WorkQueue:
 
     def report_failure(self, failure: Failure) -> None:
         """Report a frame without a result."""
+        content = _encode(failure)
         number = self._store.add("failures", 1) - 1
-        self._store.set(f"failure/{number}", _encode(failure))
+        self._store.set(f"failure/{number}", content)
 
     def read_failures(self, known: int) -> list[Failure]:
         """Return the failures after the first `known`."""
@@ -143,7 +145,7 @@ class WorkQueue:
 
 
 def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(escape_names(msgspec.to_builtins(value))).decode()
 
 
 def _decode(data: bytes, into: type[T]) -> T:

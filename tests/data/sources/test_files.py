@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,66 @@ def test_frames_are_read_in_order_and_a_broken_one_stops_nothing(frames: Path) -
     errors: list[Image | BddsegError] = [each for _, each in found if isinstance(each, BddsegError)]
     assert len(errors) == 1
     assert "b.png cannot be read" in str(errors[0])
+
+
+def test_a_pattern_finds_a_frame_once_whatever_links_lead_to_it(frames: Path) -> None:
+    for folder in (frames, frames / "night"):
+        (folder / "self").symlink_to(folder)
+        (folder / "again").symlink_to(folder)
+    names = ["a", "b", "night/c", "night/rain/d", "night/rain/e"]
+    assert list_names(frames / "**" / "*.*") == names
+    assert list_names(frames / "**") == names
+    assert list_names(frames / "*" / "*.jpg") == ["night/c"]
+    assert list_names(frames / "n[!x]*t" / "?.jpg") == ["night/c"]
+
+
+@pytest.mark.parametrize("source", [".", "*.jpg", "**/*.jpg", "./*.jpg"])
+def test_names_do_not_depend_on_how_the_current_folder_is_named(
+    frames: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.chdir(frames)
+    assert {"a", "./a"} & {ref.name for ref in find_images(source)} == {"a"}
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_and_mix_absolute_and_relative_lines(
+    frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(frames)
+    Path("list.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\n" + f"{frames}/night/c.jpg\r\n".encode())
+    assert list_names(Path("list.txt")) == ["a", "night/c"]
+
+
+def test_a_list_with_a_zero_byte_names_a_frame_that_cannot_be_read(frames: Path) -> None:
+    listing = frames / "list.txt"
+    listing.write_bytes(b"a.jpg\nb\0.png\n")
+    source = FileSource.open(str(listing), Selection())
+    images = [image for _, image in source.read(list(source.items()))]
+    assert isinstance(images[1], BddsegError)
+    assert not isinstance(images[0], BddsegError)
+    with pytest.raises(BddsegError, match="does not exist"):
+        find_images("a\0.jpg")
+
+
+@pytest.mark.parametrize("name", ["pipe.jpg", "socket.png", "pipe.txt"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_frames_have_to_be_regular_files(frames: Path, name: str, alone: bool) -> None:
+    make_special(frames / name)
+    source = FileSource.open(str(frames / name if alone else frames), Selection())
+    images = [image for _, image in source.read(list(source.items()))]
+    failed = [str(image) for image in images if isinstance(image, BddsegError)]
+    # In a folder, a file of another kind is no frame.
+    expected = 0 if name == "pipe.txt" and not alone else 1
+    assert len(failed) == expected
+    assert all(f"{name} cannot be read: it is not a regular file" in text for text in failed)
+
+
+def make_special(path: Path) -> None:
+    """Make a pipe or, by its name, a socket."""
+    if path.stem == "pipe":
+        os.mkfifo(path)
+    else:
+        # The path of a socket may not be long.
+        folder = os.open(path.parent, os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        os.close(folder)
