@@ -23,6 +23,14 @@ class BddsegError(Exception):
         return f"{self.message} {self.hint}".rstrip()
 
 
+def quote(text: object) -> str:
+    """Return a path or a name as a shell takes it, for a command in a message."""
+    # Imported here: it takes milliseconds, and --help should be quick.
+    import shlex
+
+    return shlex.quote(str(text))
+
+
 class BddsegWarning(UserWarning):
     """Something that the user should know and that stops nothing."""
 

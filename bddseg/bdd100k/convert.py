@@ -29,7 +29,7 @@ from bddseg.data.scalabel import (
     read_scalabel,
     write_scalabel,
 )
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.png import encode_png
@@ -173,7 +173,7 @@ def _detect(paths: Sequence[Path], source: Path, task: Task, num_threads: int) -
     """Return the encoding of files, if the conclusive ones agree on one that can be converted."""
     outcomes = map_in_threads(partial(inspect_file, task=task), paths, num_threads)
     detection = detect_encoding([each for each in outcomes if not isinstance(each, BddsegError)])
-    check = f"Run `bddseg labels check {source} -t {task.name}`"
+    check = f"Run `bddseg labels check {quote(source)} -t {task.name}`"
     if detection.encoding is Encoding.BITMASK:
         raise BddsegError(
             f"{source} holds instance bitmasks, and they have no {task.name} labels.",

@@ -1,6 +1,5 @@
 """`bddseg demo`: inference, scoring and drawing, without downloads."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import AsJson, Out
 from bddseg.cli.progress import show_progress, track
 from bddseg.cli.score_tables import describe_score
+from bddseg.errors import quote
 from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _list_commands(result: "DemoResult") -> list[str]:
     """Return the commands that do the same."""
     from bddseg.demo.run import MODEL
 
-    paths = {name: shlex.quote(str(getattr(result, name))) for name in _FILES}
+    paths = {name: quote(getattr(result, name)) for name in _FILES}
     commands = (
         f"bddseg infer {MODEL} {{images}} -o {{run}}",
         "bddseg eval -g {ground_truth} -r {run}",

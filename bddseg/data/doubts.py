@@ -1,13 +1,12 @@
 """What suggests that masks are of another task or encoding than they are read as."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bddseg.data.encodings import Detection, Encoding, detect_encoding, inspect_file
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.record import find_record
 from bddseg.tasks.bdd100k import DRIVABLE, DRIVABLE_BINARY
@@ -78,7 +77,7 @@ class MaskSample:
 
     @property
     def _convert(self) -> str:
-        return f"bddseg labels convert {shlex.quote(str(self.source))} -o OUT -t {self.task.name}"
+        return f"bddseg labels convert {quote(self.source)} -o OUT -t {self.task.name}"
 
     def _describe_fit(self, highest: int, *, exact: bool) -> str:
         """Return the other tasks that the ids would fit."""

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
 from bddseg.data.scalabel import ScalabelFrame, has_polygons, is_scalabel, read_scalabel
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.record import RECORD_NAME
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
@@ -111,7 +111,7 @@ def open_label_set(source: Path, task: Task) -> LabelSet:
     if has_polygons(frames):
         raise BddsegError(
             f"{source} holds polygons, and masks were expected.",
-            f"Convert it: bddseg labels convert {source} -o OUT -t {task.name}",
+            f"Convert it: bddseg labels convert {quote(source)} -o OUT -t {task.name}",
         )
     if not frames:
         raise BddsegError(f"{source} holds no frames.", "Check the path.")

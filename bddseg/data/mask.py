@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
 from bddseg.io.png import encode_png, read_png
 from bddseg.io.walk import list_files
@@ -26,7 +26,7 @@ def read_mask(path: Path) -> LabelMap:
         raise BddsegError(
             f"{path} is not a mask: its mode is {image.mode}, and one 8-bit channel of class ids "
             "was expected.",
-            f"If it is a colormap, convert it: bddseg labels convert {path.parent} -o OUT",
+            f"If it is a colormap, convert it: bddseg labels convert {quote(path.parent)} -o OUT",
         )
     return image.pixels
 

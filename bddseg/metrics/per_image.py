@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
 from bddseg.io.names import escape_names
 from bddseg.io.read import read_file
@@ -71,7 +71,7 @@ def read_worst(path: Path, number: int) -> list[str]:
     except (csv.Error, KeyError, ValueError, TypeError) as error:
         raise BddsegError(
             f"{path} is not a table of scores per frame: {type(error).__name__}: {error}.",
-            f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {path}",
+            f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {quote(path)}",
         ) from error
     return [name for _, name in sorted(rows)[:number]]
 

@@ -20,7 +20,7 @@ from bddseg.data.encodings import (
     inspect_file,
 )
 from bddseg.data.mask import get_masks_folder, list_masks
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.tasks.task import IGNORE_INDEX
 
@@ -95,7 +95,7 @@ def _count(values: Iterable[str]) -> str:
 
 
 def _describe_next_step(folder: Path, task: str, detection: Detection) -> str:
-    convert = f"bddseg labels convert {folder} -o OUT -t {task}"
+    convert = f"bddseg labels convert {quote(folder)} -o OUT -t {task}"
     if detection.encoding in (Encoding.LEGACY, Encoding.COLOR):
         if detection.matching == detection.conclusive:
             return f"Convert them to masks: {convert}"

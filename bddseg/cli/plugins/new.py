@@ -9,6 +9,7 @@ from bddseg.cli.commands import BUILT_IN, COMMANDS
 from bddseg.cli.console import show, show_json
 from bddseg.cli.names import list_names
 from bddseg.cli.options import OUTPUT, AsJson
+from bddseg.errors import quote
 from bddseg.plugins.scaffold import write_package
 
 
@@ -36,7 +37,8 @@ def create_plugin(
     architectures = list_names("bddseg.architectures")
     reserved = {*BUILT_IN, *COMMANDS.list_names(), *architectures}
     folder = write_package(name, out, reserved=reserved)
-    commands = [f"pip install -e '{folder}[test]'", f"pytest {folder}", "bddseg plugins list"]
+    install, test = quote(f"{folder}[test]"), quote(folder)
+    commands = [f"pip install -e {install}", f"pytest {test}", "bddseg plugins list"]
     if as_json:
         show_json({"folder": str(folder), "next": commands})
     else:

@@ -10,7 +10,7 @@ import typer
 from bddseg.cli.console import format_size, show, show_error, show_json
 from bddseg.cli.options import AsJson, ModelNames, Threads
 from bddseg.cli.progress import show_progress_group
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.zoo.addresses import DownloadOptions
 from bddseg.zoo.assets import Asset, AssetKind, list_assets
 from bddseg.zoo.cache import read_receipt
@@ -94,7 +94,7 @@ def _list_assets(models: Sequence[str], everything: bool, kind: AssetKind) -> li
     if not assets:
         raise BddsegError(
             f"No {kind.value} are published for {', '.join(models) or 'any model'}.",
-            f"See what is published: bddseg zoo show {models[0] if models else 'MODEL'}",
+            f"See what is published: bddseg zoo show {quote(models[0] if models else 'MODEL')}",
         )
     return assets
 

@@ -2,7 +2,7 @@
 
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.read import is_file
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry
@@ -21,4 +21,6 @@ def show_path(model: ModelName, as_json: AsJson = False) -> None:
     elif is_file(path):
         show(str(path))
     else:
-        raise BddsegError(f"{path} does not exist.", f"Download it: bddseg zoo download {model}")
+        raise BddsegError(
+            f"{path} does not exist.", f"Download it: bddseg zoo download {quote(model)}"
+        )
