@@ -132,6 +132,7 @@ class Evaluation:
             "frames": len(self.frames),
             "missing": list(self.missing),
             "extra": list(self.extra),
+            "warnings": self.warnings,
             "headlines": self.headlines,
             "scores": name_scores(self.metrics),
             "confusion": {

@@ -231,6 +231,7 @@ def test_the_result_describes_itself_and_becomes_json(tmp_path: Path) -> None:
         "binary IoU 50.00>"
     )
     content = json.loads(json.dumps(evaluation.to_dict()))
+    assert content["warnings"] == evaluation.warnings
     assert content["headlines"]["standard_miou_without_background"] == 50
     assert content["scores"]["standard"]["classes"]["direct"]["iou"] == 50
     assert content["confusion"]["classes"] == ["direct", "alternative", "background", "unlabeled"]

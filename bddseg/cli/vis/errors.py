@@ -63,7 +63,7 @@ def errors(
         ground_truth,
         results,
         out,
-        choose_checked_task(task, results),
+        choose_checked_task(task, results, ground_truth),
         names=read_worst(per_image, worst) if per_image and worst else None,
         options=DrawOptions(
             limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from support import Run
 
-from bddseg.data.mask import write_mask
+from bddseg.data.mask import read_mask, write_mask
 
 
 def run_errors(run: Run, root: Path, *options: object) -> tuple[int, str, str]:
@@ -34,6 +34,15 @@ def test_the_worst_frames_come_first(run: Run, drive: Path) -> None:
         worst = sorted(csv.DictReader(file), key=lambda row: int(row["rank"]))[:3]
     assert names == [f"{rank}-{row['frame']}.jpg" for rank, row in enumerate(worst, start=1)]
     assert names == ["1-000000.jpg", "2-000001.jpg", "3-000002.jpg"]
+
+
+def test_a_ground_truth_of_legacy_ids_is_drawn_with_a_warning(run: Run, drive: Path) -> None:
+    for path in (drive / "gt").iterdir():
+        write_mask(path, np.array([1, 2, 0], np.uint8)[read_mask(path)])
+    code, _, err = run_errors(run, drive)
+    assert code == 0
+    assert f"{drive / 'gt'} looks like legacy ids" in err
+    assert "masks looks" not in err
 
 
 def test_tables_that_do_not_fit_are_refused(run: Run, drive: Path) -> None:
