@@ -160,12 +160,8 @@ def name_scores(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
     """
     named: dict[str, dict[str, Any]] = {}
     for name, metric in metrics.items():
-        scores, mean = metric.compute(), metric.table.mean_label.replace(" ", "_")
-        named[name] = {
-            "classes": scores["classes"],
-            mean: scores["mean"],
-            "overall": scores["overall"],
-        }
+        names = {"mean": metric.table.mean_label.replace(" ", "_")}
+        named[name] = {names.get(key, key): each for key, each in metric.compute().items()}
     return named
 
 
