@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Self
@@ -106,17 +107,25 @@ class FileSource:
     def _match_pattern(self, parts: tuple[str, ...]) -> Iterator[FrameRef]:
         fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
         root, patterns = Path(*parts[:fixed]), parts[fixed:]
-
-        def split(path: str) -> list[str]:
-            return path[_count_prefix(root) :].split(os.sep)  # noqa: PTH206
+        start = _count_prefix(root)
+        *folders, last = (*patterns, "*") if patterns[-1] == "**" else patterns
 
         def skip(folder: str) -> bool:
-            inner = split(folder)
-            may_match = "**" in patterns or _matches(inner, patterns[: len(inner)])
+            inner = folder[start:].split(os.sep)  # noqa: PTH206
+            may_match = "**" in folders or _matches(inner, folders[: len(inner)])
             return not may_match or self._is_output(folder)
 
-        files = (entry.path for entry in walk(root, skip=skip))
-        return _refer((file for file in files if _matches(split(file), patterns)), root)
+        # The folders of hundreds of thousands of files are few.
+        @cache
+        def is_searched(folder: str) -> bool:
+            return _matches(folder.split(os.sep) if folder else [], folders)  # noqa: PTH206
+
+        files = (
+            entry.path
+            for entry in walk(root, skip=skip)
+            if is_searched(entry.path[start : -len(entry.name) - 1]) and fnmatch(entry.name, last)
+        )
+        return _refer(files, root)
 
     def _is_output(self, folder: str) -> bool:
         """Return whether a folder holds results of this run or of an earlier one."""
