@@ -16,7 +16,6 @@ import msgspec
 from bddseg.data.sources.source import Selection
 from bddseg.errors import BddsegError
 from bddseg.io.lock import lock_folder
-from bddseg.io.read import is_file
 from bddseg.progress import Progress, SilentProgress
 from bddseg.record import RunRecord
 from bddseg.specs import Entry, Precision
@@ -241,9 +240,6 @@ def describe_weights(path: Path) -> dict[str, str | int]:
     Raises:
         BddsegError: it is not a regular file, or cannot be read.
     """
-    # Opening a pipe would wait for whoever writes to it.
-    if not is_file(path):
-        raise BddsegError(f"There is no weights file {path}.", "Check the path after --weights.")
     try:
         # Opening a pipe waits for whoever writes to it, and a device may never end.
         if path.exists() and not path.is_file():

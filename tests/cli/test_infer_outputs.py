@@ -341,7 +341,7 @@ def test_weights_have_to_be_a_regular_file(
     path = tmp_path / "weights.pth"
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
     code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--weights", path)
-    assert (code, f"There is no weights file {path}" in err) == (1, True), err
+    assert (code, f"The weights file {path} cannot be read" in err) == (1, True), err
 
 
 def test_a_record_that_is_no_text_is_named(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import PIL.Image
@@ -34,7 +35,7 @@ def test_the_encoding_is_reported(
     assert {each["encoding"] for each in content["files"]} == {expected}
     assert code == (0 if expected == "current" else 1)
     if code:
-        assert f"bddseg labels convert {folder} -o OUT -t drivable" in err
+        assert f"bddseg labels convert {quote(str(folder))} -o OUT -t drivable" in err
 
 
 def test_the_summary_is_readable(scenes: Scenes, tmp_path: Path, run: Run) -> None:

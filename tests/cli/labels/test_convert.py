@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import PIL.Image
@@ -107,7 +108,7 @@ def test_an_ambiguous_encoding_is_an_error(scenes: Scenes, tmp_path: Path, run: 
     code, _, err = run("labels", "convert", folder, "-o", tmp_path / "out")
     assert code == 1
     assert "Ambiguous encoding: 4 of 5 conclusive files look legacy." in err
-    assert f"bddseg labels check {folder}" in err
+    assert f"bddseg labels check {quote(str(folder))}" in err
 
 
 def test_a_folder_is_not_converted_into_itself(scenes: Scenes, tmp_path: Path, run: Run) -> None:

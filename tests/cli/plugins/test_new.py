@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from shlex import quote
 
 import pytest
 from support import Run
@@ -8,7 +9,7 @@ from support import Run
 def test_the_next_commands_are_printed(run: Run, tmp_path: Path) -> None:
     code, out, err = run("plugins", "new", "fresh", "-o", tmp_path)
     assert (code, err) == (0, "")
-    assert f"pip install -e '{tmp_path / 'bddseg-fresh'}[test]'" in out
+    assert f"pip install -e {quote(f'{tmp_path}/bddseg-fresh[test]')}" in out
     row = json.loads(run("plugins", "new", "other", "-o", tmp_path, "--json")[1])
     assert Path(row["folder"]).is_dir()
 
