@@ -1,13 +1,17 @@
 """Locking a folder against other processes."""
 
+import errno
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.io.atomic import write_error
 
 _LOCK_NAME = ".lock"
+# What file systems without locks answer, such as some network file systems.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -31,7 +35,10 @@ def lock_folder(folder: Path) -> Iterator[None]:
             "Wait until it has ended, or choose another output with -o.",
         ) from error
     except OSError as error:
-        raise write_error(folder, error) from error
+        if error.errno not in _NO_LOCKS:
+            raise write_error(folder, error) from error
+        text = f"{folder} cannot be locked ({error.strerror}): start no other run in it."
+        warnings.warn(text, BddsegWarning, stacklevel=3)
     try:
         yield
     finally:

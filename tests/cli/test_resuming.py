@@ -163,3 +163,18 @@ def test_a_run_without_frames_leaves_nothing_in_the_way(
     code, _, err = run("infer", tiny, tmp_path / "empty", "-o", out)
     assert (code, "holds no frames" in err, out.exists()) == (1, True, False)
     assert run("infer", tiny, frames, "-o", out)[0] == 0
+
+
+def test_a_run_whose_last_file_cannot_be_written_has_failed_and_can_be_finished(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (out / "drivable.json").mkdir(parents=True)
+    for _ in range(2):
+        code, _, err = run("infer", tiny, frames, "-o", out, "--format", "rle")
+        assert (code, "Cannot write" in err, "drivable.json" in err) == (1, True, True), err
+        record = json.loads((out / "run.json").read_text())
+        assert (record["status"], "drivable.json" in record["error"]) == ("failed", True)
+    (out / "drivable.json").rmdir()
+    assert "5 were there already" in run("infer", tiny, frames, "-o", out, "--format", "rle")[1]
+    assert json.loads((out / "run.json").read_text())["status"] == "finished"

@@ -143,12 +143,13 @@ class RunWriters:
         outputs = self._list_outputs()
         suffixes = {path.suffix for path in [*self._list_paths("x"), *outputs]} - {""}
         endings = tuple(suffixes) if any(path.exists() for path in outputs) else ()
-        existing: set[FileId | None] = set()
+        existing: set[FileId | None] | None = None
         for ref in refs:
             # Most frames are of another kind than the results: only their names are looked at.
             if ref.file.lower().endswith(endings):
-                existing = existing or set(map(identify, self.list_existing()))
-                if identify(ref.file) in existing - {None}:
+                if existing is None:
+                    existing = set(map(identify, self.list_existing())) - {None}
+                if identify(ref.file) in existing:
                     raise make_input_error(ref.file)
             yield ref
 
