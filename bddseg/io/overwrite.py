@@ -36,7 +36,7 @@ def refuse_overwriting(
             raise make_input_error(path)
     if not overwrite:
         raise BddsegError(
-            f"{existing[0]} exists already.", "Choose another output with -o, or use --overwrite."
+            f"{existing[0]} exists already.", "Choose another output, or use --overwrite."
         )
 
 
@@ -51,9 +51,7 @@ def identify(path: str | Path) -> FileId | None:
 
 def make_input_error(path: str | Path) -> BddsegError:
     """Return the error for an input that would be overwritten."""
-    return BddsegError(
-        f"{path} is an input and would be overwritten.", "Choose another output with -o."
-    )
+    return BddsegError(f"{path} is an input and would be overwritten.", "Choose another output.")
 
 
 def is_special(path: Path) -> bool:
