@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_conclusive_files_that_disagree_are_counted(scenes: Scenes, tmp_path: Pa
         convert_labels(folder, tmp_path / "out", DRIVABLE)
     assert caught.value.message == "Ambiguous encoding: 4 of 5 conclusive files look legacy."
     assert caught.value.hint == (
-        f"Run `bddseg labels check {folder} -t drivable`, then use --from."
+        f"Run `bddseg labels check {quote(str(folder))} -t drivable`, then use --from."
     )
     converted = convert_labels(folder, tmp_path / "out", DRIVABLE, encoding=Encoding.LEGACY)
     assert converted.converted == 6

@@ -1,6 +1,7 @@
 """Label maps by name: paths first, then file names, never a guess."""
 
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pytest
@@ -129,4 +130,4 @@ def test_polygons_have_to_be_converted_first(tmp_path: Path) -> None:
     file.write_text('[{"name": "a", "labels": [{"category": "direct", "poly2d": []}]}]')
     with pytest.raises(BddsegError, match="holds polygons") as caught:
         open_label_set(file, DRIVABLE)
-    assert f"bddseg labels convert {file} -o OUT -t drivable" in caught.value.hint
+    assert f"bddseg labels convert {quote(str(file))} -o OUT -t drivable" in caught.value.hint

@@ -1,6 +1,7 @@
 """Masks: written and read without a change, and refused if they are something else."""
 
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import PIL.Image
@@ -33,7 +34,7 @@ def test_an_image_of_colors_is_refused(tmp_path: Path, mode: str) -> None:
     PIL.Image.new(mode, (4, 4)).save(tmp_path / "c.png")
     with pytest.raises(BddsegError, match=rf"c\.png is not a mask: its mode is {mode},") as caught:
         read_mask(tmp_path / "c.png")
-    assert f"bddseg labels convert {tmp_path} -o OUT" in caught.value.hint
+    assert f"bddseg labels convert {quote(str(tmp_path))} -o OUT" in caught.value.hint
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from shlex import quote
 
 import pytest
 from support import Run
@@ -198,9 +199,10 @@ def test_a_full_disk_is_an_error_and_nothing_is_left_on_it(
     site.files[PATH].sends_length = sends_length
     home = tmp_path / "small"
     home.mkdir()
+    small, entry = quote(str(home)), quote(str(model))
     script = (
-        f"mount -t tmpfs -o size=1m none {home}; {sys.executable} -m bddseg zoo download {model}; "
-        f"echo code $?; find {home} -type f"
+        f"mount -t tmpfs -o size=1m none {small}; {sys.executable} -m bddseg zoo download {entry}; "
+        f"echo code $?; find {small} -type f"
     )
     environment = os.environ | {"BDDSEG_HOME": str(home)}
     result = subprocess.run(
