@@ -177,11 +177,14 @@ class RunWriters:
                 raise write_error(path, error) from error
 
     def is_done(self, ref: FrameRef, since_ns: int) -> bool:
-        """Return whether a frame has results no older than `since_ns`, nor than the frame."""
+        """Return whether a frame has results no older than `since_ns`, nor than the frame.
+
+        Where no format has files of single frames, nothing says that a frame is done.
+        """
         with suppress(OSError):
             # A source of a plugin may have no files.
             since_ns = max(since_ns, ref.path.stat().st_mtime_ns)
-        return self._has_results(ref.name, since_ns)
+        return bool(self._list_paths(ref.name)) and self._has_results(ref.name, since_ns)
 
     def write(self, item: FrameRef, prediction: Prediction) -> None:
         """Write all files of a frame."""
