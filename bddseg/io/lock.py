@@ -24,7 +24,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     # Imported here: it takes milliseconds, and few commands need it.
     from filelock import FileLock, Timeout
 
-    path = folder / _LOCK_NAME
+    path, is_new = folder / _LOCK_NAME, not folder.exists()
     lock = FileLock(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,5 +46,6 @@ def lock_folder(folder: Path) -> Iterator[None]:
             # Removed while it is held: whoever opened it meanwhile cannot lock it.
             path.unlink()
             # Nothing is left of a run that wrote nothing.
-            folder.rmdir()
+            if is_new:
+                folder.rmdir()
         lock.release()

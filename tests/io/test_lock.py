@@ -29,10 +29,14 @@ def test_a_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["result"]
 
 
-def test_a_folder_in_which_nothing_was_written_is_removed(tmp_path: Path) -> None:
+def test_a_folder_that_was_made_in_vain_is_removed(tmp_path: Path) -> None:
     with lock_folder(tmp_path / "out"):
         pass
     assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    with lock_folder(tmp_path / "out"):
+        pass
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
