@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bddseg.data.label_set import LabelMapRef, LabelSet
 from bddseg.data.sources.files import find_images
@@ -70,14 +71,8 @@ class DrawResult:
     unpaired: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchedFrames:
-    """Frames and their label maps.
-
-    Attributes:
-        matched: Frames that have a label map in each label set, with these label maps.
-        unpaired: Frames that lack one.
-    """
+class MatchedFrames(NamedTuple):
+    """Frames that have a label map in each label set, with these; and those that lack one."""
 
     matched: tuple[tuple[FrameRef, tuple[LabelMapRef, ...]], ...]
     unpaired: tuple[Path, ...]
@@ -112,7 +107,7 @@ def match_frames(
             f"No frame of {source} (such as {frames[0].name}) has a mask in {folders}.",
             "Frames and masks are paired by path or file name without the suffix: check both.",
         )
-    return MatchedFrames(matched=tuple(matched), unpaired=tuple(unpaired))
+    return MatchedFrames(tuple(matched), tuple(unpaired))
 
 
 def draw_images(

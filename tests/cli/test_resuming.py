@@ -44,7 +44,8 @@ def test_of_two_runs_at_once_the_second_is_an_error_until_the_first_is_dead(
             time.sleep(0.01)
         # It does nothing from here on, and holds the lock.
         process.send_signal(signal.SIGSTOP)
-        for options in ((), ("--overwrite",), ("--workers", "2")):
+        machines = ("--nnodes", "2", "--rdzv-endpoint", "127.0.0.1:29501")
+        for options in ((), ("--overwrite",), ("--workers", "2"), machines):
             code, _, err = run("infer", tiny, frames, "-o", out, *options)
             assert (code, f"Another run is writing to {out}" in err) == (1, True), err
         process.kill()
