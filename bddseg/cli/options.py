@@ -1,5 +1,6 @@
 """Options that several commands share: the same name and letter for the same meaning."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,7 +37,15 @@ def option(names: str, text: str, panel: str | None = None, **settings: Any) -> 
 
 def number(names: str, text: str, panel: str | None = None, **settings: Any) -> Any:
     """Return an option whose value is a number, of 1 or more unless `min` is given."""
-    return option(names, text, panel, **({"metavar": "N", "min": 1} | settings))
+    defaults = {"metavar": "N", "min": 1, "callback": _refuse_nan}
+    return option(names, text, panel, **(defaults | settings))
+
+
+def _refuse_nan(value: float | None) -> float | None:
+    """Refuse what compares as neither too small nor too large."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number of finite size.")
+    return value
 
 
 def registered(

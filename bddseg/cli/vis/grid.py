@@ -17,7 +17,7 @@ def grid(
     limit: Annotated[int, number("--limit -n", "At most N images, evenly spaced.", INPUT)] = 12,
     columns: Annotated[int, number("--columns", "Number of images in a row.", OUTPUT)] = 4,
     width: Annotated[
-        int, number("--width", "Width of each image in pixels.", OUTPUT, min=16)
+        int, number("--width", "Width of each image in pixels.", OUTPUT, min=16, max=4096)
     ] = 320,
     names: Annotated[
         bool, option("--names/--no-names", "Write the name below each image.", OUTPUT)

@@ -41,7 +41,7 @@ def video(
     ] = False,
     fps: Annotated[
         float | None,
-        number("--fps", "Frames per second, else the source's or 30.", OUTPUT, min=0.01),
+        number("--fps", "Frames per second, else the source's or 30.", OUTPUT, min=0.01, max=1000),
     ] = None,
     overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,

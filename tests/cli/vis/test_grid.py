@@ -28,3 +28,10 @@ def test_other_file_types_are_refused(run: Run, drive: Path) -> None:
     code, _, err = run("vis", "grid", "-i", drive / "frames", "-o", drive / "grid.gif")
     assert code == 1
     assert "grid.gif is neither a JPEG nor a PNG file" in err
+
+
+def test_a_width_that_fills_the_memory_is_wrong_usage(run: Run, drive: Path) -> None:
+    command = ("vis", "grid", "-i", drive / "frames", "-o", drive / "grid.png")
+    code, _, err = run(*command, "--width", 2_000_000_000)
+    assert code == 2
+    assert "2000000000 is not in the range" in err

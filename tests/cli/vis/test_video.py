@@ -39,3 +39,11 @@ def test_other_file_types_are_refused(run: Run, drive: Path) -> None:
     code, _, err = run_video(run, drive, "-o", drive / "v.gif")
     assert code == 1
     assert "v.gif is not an MP4 file" in err
+
+
+@pytest.mark.parametrize("fps", ["nan", "inf", "1e300"])
+def test_a_frame_rate_that_is_none_is_wrong_usage(fps: str, run: Run, drive: Path) -> None:
+    command = ("vis", "video", "-i", drive / "frames", "-r", drive / "masks", "-o", drive / "a.mp4")
+    code, _, err = run(*command, "--fps", fps)
+    assert code == 2
+    assert "--fps" in err
