@@ -49,9 +49,7 @@ def walk(
 def is_inside(name: str) -> bool:
     """Return whether a name from a file or another machine leads to a file inside a folder."""
     path = PurePath(name)
-    return (
-        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
-    )
+    return bool(path.name) and not path.anchor and ".." not in path.parts and "\0" not in name
 
 
 def is_below(path: str | Path, folder: Path) -> bool:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from bddseg.data.sources.source import FrameRef
+from bddseg.errors import BddsegError
 from bddseg.inference.prediction import Prediction
 from bddseg.io.atomic import write_atomically, write_error
 from bddseg.io.overwrite import FileId, identify, make_input_error
-from bddseg.io.walk import walk
+from bddseg.io.walk import is_inside, walk
 from bddseg.registry import Registry, require_class
 from bddseg.tasks.task import Task
 
@@ -69,6 +70,19 @@ class Writer(Protocol):
         ...
 
 
+def check_name(name: str) -> None:
+    """Refuse a frame's name that would lead out of the output folder.
+
+    Raises:
+        BddsegError: it is absolute or contains "..".
+    """
+    if not is_inside(name):
+        raise BddsegError(
+            f"The frame name {name!r} would lead out of the output folder.",
+            "Names are relative paths without '..'.",
+        )
+
+
 class FileWriter:
     """A writer of one file for each frame: `OUT/folder/name.suffix`."""
 
@@ -84,7 +98,8 @@ class FileWriter:
         self.source = source
 
     def get_path(self, name: str) -> Path | None:
-        """Return the file of a frame."""
+        """Return the file of a frame; see `check_name`."""
+        check_name(name)
         return self.out / self.folder / f"{name}{self.suffix}"
 
     def list_outputs(self) -> list[Path]:
@@ -138,13 +153,14 @@ class RunWriters:
         """Yield frames; none of them may be a file that the run could write over.
 
         Raises:
-            BddsegError: a frame is among the results that are there.
+            BddsegError: a frame is among the results that are there, or see `check_name`.
         """
         outputs = self._list_outputs()
         suffixes = {path.suffix for path in [*self._list_paths("x"), *outputs]} - {""}
         endings = tuple(suffixes) if any(path.exists() for path in outputs) else ()
         existing: set[FileId | None] | None = None
         for ref in refs:
+            check_name(ref.name)
             # Most frames are of another kind than the results: only their names are looked at.
             if ref.file.lower().endswith(endings):
                 if existing is None:
@@ -208,6 +224,7 @@ class RunWriters:
             return False
 
     def _list_paths(self, name: str) -> list[Path]:
+        check_name(name)
         paths = (writer.get_path(name) for writer in self._writers)
         return [path for path in paths if path is not None]
 
