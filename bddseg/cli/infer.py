@@ -1,6 +1,7 @@
 """`bddseg infer`: frames to masks, colormaps, overlays and video."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,8 @@ _SOURCE = (
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
-_STALL_TIMEOUT = "Time without a heartbeat after which a worker counts as dead."
+_STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
+_ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
 
 
 def infer(
@@ -94,7 +96,7 @@ def infer(
         option("--rdzv-endpoint", "Machine 0, where all meet.", MACHINES, metavar="HOST:PORT"),
     ] = "",
     stall_timeout_s: Annotated[
-        float, number("--stall-timeout", _STALL_TIMEOUT, MACHINES, metavar="SECONDS")
+        float, number("--stall-timeout", _STALL_TIMEOUT, MACHINES, metavar="SECONDS", max=1e6)
     ] = 60.0,
     max_restarts: Annotated[
         int, number("--max-restarts", "How often to restart dead workers.", MACHINES, min=0)
@@ -110,10 +112,16 @@ def infer(
       bddseg infer demo frames -o out
       bddseg infer MODEL drive.mp4 -o out --format mask,overlay,video --every 2
     """
-    if gpus and (workers or device == "cpu"):
-        raise typer.BadParameter("--gpus excludes --workers and --device cpu.")
-    if num_nodes > 1 and not endpoint:
-        raise typer.BadParameter("Several machines need --rdzv-endpoint HOST:PORT.")
+    if gpus and (workers or device not in ("auto", "cuda")):
+        raise typer.BadParameter(f"--gpus excludes --workers and --device {device}.")
+    if num_nodes > 1 and not _ENDPOINT.fullmatch(endpoint):
+        raise typer.BadParameter(
+            f"Several machines need --rdzv-endpoint HOST:PORT, not '{endpoint}'."
+        )
+    if node_rank >= num_nodes:
+        raise typer.BadParameter(
+            f"--node-rank {node_rank} needs a larger --nnodes than {num_nodes}."
+        )
     if max_pixels:
         # Read by whatever decodes images, in the workers too.
         os.environ[MAX_PIXELS_VARIABLE] = str(max_pixels)

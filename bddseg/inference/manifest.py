@@ -5,21 +5,56 @@ It is a text file in the run's folder with a JSON list on each line, one work it
 """
 
 import json
-import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Self
 
+import msgspec
 import numpy as np
 
 from bddseg.data.sources.source import FrameRef, group_frames
 from bddseg.io.atomic import open_atomically
+from bddseg.record import Failure
 
 MANIFEST_NAME = "manifest.jsonl"
 # A few frames at a time keep the queue quiet; few enough that all workers get their share.
 _MAX_ITEM_FRAMES = 16
 _ITEMS_PER_WORKER = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """Frames that a worker claims together.
+
+    Attributes:
+        number: Its number; first those of the manifest, from 0.
+        refs: The frames.
+        is_suspect: A worker died while it had the frame; there is only one.
+    """
+
+    number: int
+    refs: list[FrameRef]
+    is_suspect: bool = False
+
+
+class Outcome(msgspec.Struct, tag=True, kw_only=True):
+    """What became of the frames of a work item.
+
+    Attributes:
+        number: Number of the item.
+        left: Number of frames that are not dealt with.
+        done: Number of frames whose results were written.
+        skipped: Number of frames whose results were there already.
+        failures: Frames without a result.
+    """
+
+    number: int
+    left: int
+    done: int = 0
+    skipped: int = 0
+    failures: list[Failure] = []
 
 
 def write_manifest(path: Path, refs: Iterable[FrameRef], *, num_workers: int) -> int:
@@ -47,7 +82,7 @@ def write_manifest(path: Path, refs: Iterable[FrameRef], *, num_workers: int) ->
 
 
 class Manifest:
-    """A manifest on disk, of which a work item is read at a time; threads may share it.
+    """A manifest on disk, of which a work item is read at a time.
 
     Args:
         path: The file.
@@ -55,7 +90,6 @@ class Manifest:
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("rb")
-        self._lock = threading.Lock()
         self._starts = np.array(list(_find_lines(self._file)), np.int64)
 
     def __len__(self) -> int:
@@ -63,10 +97,8 @@ class Manifest:
 
     def read(self, number: int) -> list[FrameRef]:
         """Return the frames of a work item."""
-        with self._lock:
-            self._file.seek(int(self._starts[number]))
-            rows = json.loads(self._file.readline())
-        return [FrameRef(*row) for row in rows]
+        self._file.seek(int(self._starts[number]))
+        return [FrameRef(*row) for row in json.loads(self._file.readline())]
 
     def __enter__(self) -> Self:
         return self

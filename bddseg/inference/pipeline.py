@@ -18,13 +18,15 @@ from torch import Tensor
 
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
+from bddseg.inference.manifest import Outcome, WorkItem
 from bddseg.inference.predictor import Inputs, Predictor
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import Failure
 from bddseg.types import Image
 
-_WAIT_S = 0.2
-_JOIN_TIMEOUT_S = 5.0
+_WAIT_S = 0.05
+# A thread that Python ends within a library at exit takes the process with it.
+_JOIN_TIMEOUT_S = 30.0
 # A GPU is at its best with large batches, but beyond this there is little to gain.
 _MAX_BATCH_SIZE = 16
 
@@ -55,19 +57,20 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Where a pipeline gets its frames, and how it reports on them.
+    """Where a pipeline gets its frames, and how it reports on them; for any thread.
 
     Attributes:
         source: Reads frames.
-        claim: Returns the next work item, empty at the end; called by reader threads.
+        claim: Returns the next work item; one without frames if there may be others later, and None
+            at the end.
         is_done: Returns whether a frame's results are there already.
-        report: Reports a frame without a result; called by any thread.
+        complete: Takes an outcome whose frames are all dealt with.
     """
 
     source: Source
-    claim: Callable[[], Sequence[FrameRef]]
+    claim: Callable[[], WorkItem | None]
     is_done: Callable[[FrameRef], bool]
-    report: Callable[[Failure], None]
+    complete: Callable[[Outcome], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class _Ready:
     """A frame that was read and prepared."""
 
     ref: FrameRef
+    outcome: Outcome
     inputs: Inputs
     image: Image | None
 
@@ -103,14 +107,13 @@ class Pipeline:
         self.done = 0
         self.skipped = 0
         self.current = ""
-        self.last_progress = time.monotonic()
+        self._last_progress = time.monotonic()
+        self._num_open = 0
         self._predictor = predictor
         self._writers = writers
         self._work = work
         self._num_threads = num_io_threads
         self._batch_size = batch_size or (1 if predictor.device.type == "cpu" else 0)
-        self._claim_lock = threading.Lock()
-        self._all_claimed = False
         self._stopped = threading.Event()
         self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(
             max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
@@ -124,6 +127,11 @@ class Pipeline:
     def stop(self) -> None:
         """End as soon as what is in progress is written."""
         self._stopped.set()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last frame was dealt with, if there are any to deal with."""
+        return time.monotonic() - self._last_progress if self._num_open else 0.0
 
     @property
     def is_stopped(self) -> bool:
@@ -157,40 +165,36 @@ class Pipeline:
 
     def _read_all(self) -> None:
         try:
-            while not self.is_stopped:
-                item = self._claim()
-                if not item:
-                    break
-                self._read(item)
+            while not self.is_stopped and (item := self._work.claim()):
+                if item.refs:
+                    self._read(item)
+                else:
+                    self._stopped.wait(_WAIT_S)
             self._put(None)
         except BaseException as error:
             self._put(error)
 
-    def _claim(self) -> Sequence[FrameRef]:
-        """Return the next work item; after the last one, an empty one, to every reader."""
-        with self._claim_lock:
-            if self._all_claimed:
-                return []
-            item = self._work.claim()
-            self._all_claimed = not item
-            return item
-
-    def _read(self, item: Sequence[FrameRef]) -> None:
-        todo = [ref for ref in item if not self._work.is_done(ref)]
+    def _read(self, item: WorkItem) -> None:
+        outcome = Outcome(number=item.number, left=len(item.refs))
+        todo = [ref for ref in item.refs if not self._work.is_done(ref)]
         with self._count_lock:
-            self.skipped += len(item) - len(todo)
+            if not self._num_open:
+                self._last_progress = time.monotonic()
+            self._num_open += 1
+        self._settle(outcome, skipped=len(item.refs) - len(todo))
         frames = self._work.source.read(todo)
-        while todo and not self.is_stopped:
-            with self.stopwatch.time("read"):
-                ref, image = next(frames, (None, None))
-            if ref is None:
+        for expected in todo:
+            if self.is_stopped:
                 return
+            with self.stopwatch.time("read"):
+                ref, image = next(frames, (expected, BddsegError(f"{expected} cannot be read.")))
             if isinstance(image, BddsegError):
-                self._fail(ref, str(image))
-            elif image is not None:
-                with self.stopwatch.time("preprocess"):
-                    inputs = self._predictor.prepare(image)
-                self._put(_Ready(ref, inputs, image if self._writers.needs_image else None))
+                self._fail(ref, outcome, str(image))
+                continue
+            with self.stopwatch.time("preprocess"):
+                inputs = self._predictor.prepare(image)
+            kept = image if self._writers.needs_image else None
+            self._put(_Ready(ref, outcome, inputs, kept))
 
     def _put(self, item: _Ready | BaseException | None) -> None:
         while True:
@@ -209,6 +213,9 @@ class Pipeline:
             try:
                 item = self._ready.get(timeout=_WAIT_S)
             except queue.Empty:
+                # Frames that have no others to wait for are not kept waiting.
+                if pending:
+                    yield pending.pop(next(iter(pending)))
                 continue
             if isinstance(item, BaseException):
                 raise item
@@ -259,8 +266,9 @@ class Pipeline:
     def _process_in_parts(self, batch: list[_Ready], pool: ThreadPoolExecutor, cause: str) -> None:
         """Run a batch that did not fit into memory in halves, and later ones no larger."""
         if len(batch) == 1:
-            ref = batch[0].ref
-            self._fail(ref, f"{ref} does not fit into the device's memory: {cause}")
+            (item,) = batch
+            error = f"{item.ref} does not fit into the device's memory: {cause}"
+            self._fail(item.ref, item.outcome, error)
             return
         self._batch_size = len(batch) // 2
         while batch:
@@ -277,24 +285,34 @@ class Pipeline:
                         item.inputs, labels, logits, image=item.image, name=item.ref.name
                     )
                 except BddsegError as error:
-                    self._fail(item.ref, str(error))
+                    self._fail(item.ref, item.outcome, str(error))
                     return
             with self.stopwatch.time("write"):
                 self._writers.write(item.ref, prediction)
-            # Counted in the same call: an interrupt can come between any two of the network's.
-            with self._count_lock:
-                self.done += 1
-            self._note_progress(item.ref)
+            self._settle(item.outcome, done=1)
+            self.current = str(item.ref)
         except BaseException as error:
             self._failure = error
             self.stop()
         finally:
             self._write_slots.release()
 
-    def _fail(self, ref: FrameRef, error: str) -> None:
-        self._work.report(Failure(frame=str(ref), error=error))
-        self._note_progress(ref)
+    def _fail(self, ref: FrameRef, outcome: Outcome, error: str) -> None:
+        self._settle(outcome, failures=[Failure(frame=str(ref), error=error)])
 
-    def _note_progress(self, ref: FrameRef) -> None:
-        self.last_progress = time.monotonic()
-        self.current = str(ref)
+    def _settle(
+        self, outcome: Outcome, *, done: int = 0, skipped: int = 0, failures: Sequence[Failure] = ()
+    ) -> None:
+        """Take in that frames of a work item are dealt with."""
+        with self._count_lock:
+            self._last_progress = time.monotonic()
+            self.done += done
+            self.skipped += skipped
+            outcome.done += done
+            outcome.skipped += skipped
+            outcome.failures.extend(failures)
+            outcome.left -= done + skipped + len(failures)
+            if outcome.left:
+                return
+            self._num_open -= 1
+        self._work.complete(outcome)

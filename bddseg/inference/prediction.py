@@ -3,18 +3,21 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from bddseg.data.mask import write_mask
 from bddseg.errors import BddsegError
-from bddseg.models.layers import resize
 from bddseg.tasks.task import Task
 from bddseg.types import Image, LabelMap, SizeHW
 from bddseg.vis.colorize import get_palette, paint
 from bddseg.vis.overlay import overlay_labels
+
+# Torch is imported on use: the launcher of a run needs writers, but no torch.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -36,7 +39,7 @@ class Prediction:
     task: Task
     name: str = ""
     image: Image | None = field(default=None, repr=False)
-    raw_logits: Tensor | None = field(default=None, repr=False)
+    raw_logits: Optional["Tensor"] = field(default=None, repr=False)
     align_corners: bool = field(default=False, repr=False)
 
     def __repr__(self) -> str:
@@ -114,11 +117,13 @@ class Prediction:
             )
         write_mask(path, self.labels)
 
-    def _resize_logits(self) -> Tensor:
+    def _resize_logits(self) -> "Tensor":
         if self.raw_logits is None:
             raise BddsegError(
                 "This prediction does not hold its logits.",
                 "Predictions of a model that is called from Python do.",
             )
+        from bddseg.models.layers import resize
+
         logits = self.raw_logits.float()[None]
         return resize(logits, self.size_hw, align_corners=self.align_corners)[0]

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -21,9 +21,6 @@ from bddseg.record import RunRecord
 from bddseg.specs import Entry, Precision
 from bddseg.zoo.catalog import find_entry
 from bddseg.zoo.download import get_weights
-
-if TYPE_CHECKING:
-    from bddseg.inference.distributed.rank import RankInfo
 
 _VERSIONED = ("bddseg", "torch", "numpy", "opencv-python-headless", "pillow")
 
@@ -180,38 +177,30 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
         KeyboardInterrupt: it was interrupted.
     """
     from bddseg.inference.distributed.launch import launch
-    from bddseg.inference.distributed.rank import read_rank_info
+    from bddseg.inference.distributed.rank import RankInfo, read_rank_info
 
     progress = progress or SilentProgress()
-    rank = read_rank_info(os.environ)
-    is_launcher = rank is None and spec.num_workers > 1
-    # One process locks for all workers of all machines; those that a launcher started do not.
-    is_first = spec.launch.node_rank == 0 if is_launcher else rank is None or rank.rank == 0
+    rank = read_rank_info()
+    if rank and spec.num_workers > 1:
+        raise BddsegError(
+            f"The environment makes this process the worker of rank {rank.rank} of "
+            f"{rank.world_size}, and {spec.num_workers} workers were requested.",
+            "Leave out --gpus, --workers and --nnodes, or unset RANK and WORLD_SIZE.",
+        )
+    # One process locks for all workers of all machines.
+    is_first = spec.launch.node_rank == 0 if rank is None else rank.rank == 0
     with lock_folder(spec.out) if is_first else nullcontext():
-        # The workers import torch; a launcher need not.
-        return launch(spec, progress) if is_launcher else _work(spec, rank, progress)
+        if spec.num_workers > 1:
+            # The workers import torch; this process need not.
+            return launch(spec, progress)
+        from bddseg.inference.distributed.connection import connect, find_address
+        from bddseg.inference.distributed.worker import coordinate, run_worker
 
-
-def _work(spec: RunSpec, rank: "RankInfo | None", progress: Progress) -> RunRecord | None:
-    """Be the only worker, or one of those that torchrun or Slurm started."""
-    from bddseg.inference.distributed.connect import connect_local, connect_to_master
-    from bddseg.inference.distributed.rank import RankInfo
-    from bddseg.inference.distributed.worker import run_worker
-
-    if rank is None:
-        return run_worker(spec, RankInfo(), connect_local(), progress)
-    store = connect_to_master(os.environ, rank, spec.launch.stall_timeout_s)
-    return run_worker(spec, rank, store, progress)
-
-
-def encode_spec(spec: RunSpec) -> bytes:
-    """Return a run spec as JSON, for another process."""
-    return msgspec.json.encode(spec, enc_hook=str)
-
-
-def decode_spec(data: bytes) -> RunSpec:
-    """Return the run spec that `encode_spec` was given."""
-    return msgspec.json.decode(data, type=RunSpec, dec_hook=lambda kind, value: kind(value))
+        if rank is None or is_first:
+            return coordinate(spec, rank or RankInfo(), progress)
+        find = partial(find_address, spec.out, rank.launch_id)
+        run_worker(spec, rank, connect(find, timeout_s=spec.launch.stall_timeout_s))
+        return None
 
 
 def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:

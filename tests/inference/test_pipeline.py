@@ -1,5 +1,6 @@
 """The pipeline of one worker: batches, and memory that runs out."""
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
-from bddseg.data.sources.source import FrameRef, open_source
+from bddseg.data.sources.source import open_source
+from bddseg.inference.manifest import Outcome, WorkItem
 from bddseg.inference.pipeline import Pipeline, Stopwatch, Work
 from bddseg.inference.predictor import Inputs, Predictor, load_model
 from bddseg.inference.writers.writer import RunWriters
@@ -45,13 +47,16 @@ def make_pipeline(
     model: Predictor, source: Path, out: Path, *, batch_size: int, num_io_threads: int = 1
 ) -> tuple[Pipeline, list[Failure]]:
     opened = open_source(str(source))
-    items = [[ref] for ref in opened.items()]
+    items = [WorkItem(number=n, refs=[ref]) for n, ref in enumerate(opened.items())]
     failures: list[Failure] = []
 
-    def claim() -> list[FrameRef]:
-        return items.pop(0) if items else []
+    def claim() -> WorkItem | None:
+        return items.pop(0) if items else None
 
-    work = Work(source=opened, claim=claim, is_done=lambda ref: False, report=failures.append)
+    def complete(outcome: Outcome) -> None:
+        failures.extend(outcome.failures)
+
+    work = Work(source=opened, claim=claim, is_done=lambda ref: False, complete=complete)
     writers = RunWriters(out, ["mask"], model.task, str(source))
     pipeline = Pipeline(model, writers, work, batch_size=batch_size, num_io_threads=num_io_threads)
     return pipeline, failures
@@ -104,6 +109,49 @@ def test_a_single_frame_that_does_not_fit_into_memory_is_a_named_failure(
     assert pipeline.done == 0
     (failure,) = failures
     assert "large.png does not fit into the device's memory" in failure.error
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: out of memory", True),
+        ("CUDA error: device-side assert triggered", False),
+    ],
+)
+def test_failed_allocations_of_libraries_are_out_of_memory(
+    model: CountingPredictor, message: str, expected: bool
+) -> None:
+    assert model.runtime.is_out_of_memory(RuntimeError(message)) == expected
+
+
+def test_halves_run_when_the_activations_of_the_failed_batch_are_freed(
+    model: CountingPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(8):
+        cv2.imwrite(str(source / f"{number}.png"), np.full((90, 160, 3), number, np.uint8))
+    held: list[weakref.ref[Tensor]] = []
+    alive: list[int] = []
+    plain = Predictor.compute_logits
+
+    def compute_logits(batch: Sequence[Inputs]) -> Tensor:
+        alive.append(sum(each() is not None for each in held))
+        # Stands for gigabytes of activations.
+        activations = torch.zeros(1000)
+        held.append(weakref.ref(activations))
+        if len(batch) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return plain(model, batch)
+
+    monkeypatch.setattr(model, "compute_logits", compute_logits)
+    pipeline, failures = make_pipeline(model, source, tmp_path / "out", batch_size=8)
+    pipeline.run()
+    assert (pipeline.done, failures) == (8, [])
+    assert len(alive) > 8
+    assert not any(alive)
 
 
 def test_a_stopwatch_adds_up() -> None:

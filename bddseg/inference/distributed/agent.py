@@ -1,131 +1,112 @@
-"""torchrun's agent on this machine: it starts the workers, and restarts them if one dies.
+"""torchrun's agent of a machine: it starts the workers, and restarts them all if one dies.
 
-`python -m bddseg.inference.distributed.agent FOLDER` is what the launcher starts.
+`python -m bddseg.inference.distributed.agent` is what the launcher starts.
 """
 
 import logging
 import os
-import signal
+import platform
 import sys
-import threading
 import time
-from pathlib import Path
 
-import torch
-from torch.distributed.elastic.multiprocessing import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.elastic.rendezvous.api import RendezvousError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.distributed import HashStore
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerState
+from torch.distributed.elastic.agent.server.api import WorkerSpec as TorchrunSpec
+from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+from torch.distributed.elastic.rendezvous.api import RendezvousInfo, RendezvousStoreInfo
+from torch.distributed.elastic.rendezvous.static_tcp_rendezvous import StaticTCPRendezvous
 
 from bddseg.errors import INTERRUPTED, BddsegError
-from bddseg.inference.distributed.connect import MEETING_TIMEOUT_S
-from bddseg.inference.distributed.handover import Handover
-from bddseg.inference.run import RunSpec
-from bddseg.inference.runtimes.torch import choose_device
-from bddseg.record import read_record
+from bddseg.inference.distributed.connection import Connection, WorkerEndedError, connect
+from bddseg.inference.distributed.coordinator import START_FACTOR
+from bddseg.inference.distributed.launch import FINISHED, STOPPED, describe_end, read_worker_spec
+from bddseg.inference.distributed.messages import Report
 
 _WORKER = "bddseg.inference.distributed.worker"
-_POLL_S = 0.5
+_LOOPBACK = "127.0.0.1"
+_POLL_S = 0.1
+_EXIT_TIMEOUT_S = 15.0
+# The coordinator decides when workers died too often.
+_MAX_RESTARTS = 10**6
 
 
-def main(folder: Path) -> None:
-    """Run the workers of the run that is described in a folder, and exit."""
-    threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
-    _silence_torchrun()
-    handover = Handover(folder)
-    spec = handover.read_spec()
-    command = ["-m", _WORKER, str(folder)]
+class _Rendezvous(StaticTCPRendezvous):
+    """The rendezvous of one machine with itself: in memory, so that nothing listens."""
+
+    def next_rendezvous(self) -> RendezvousInfo:
+        """Return the store of a new generation of workers, who never see it."""
+        return RendezvousInfo(HashStore(), 0, 1, RendezvousStoreInfo(_LOOPBACK, 0))
+
+
+class _Agent(LocalElasticAgent):
+    """Tells the coordinator which processes there are, and how one died."""
+
+    def __init__(self, spec: TorchrunSpec, first_rank: int, connection: Connection) -> None:
+        super().__init__(spec, DefaultLogsSpecs(os.devnull))
+        self._first_rank = first_rank
+        self._connection = connection
+        self._parent = os.getppid()
+        self._heard_s = time.monotonic()
+
+    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
+        result: RunResult = super()._monitor_workers(worker_group)
+        if os.getppid() != self._parent:
+            sys.exit(STOPPED)
+        # The first one is the cause; the others were ended because of it.
+        failure = next(iter(result.failures.values()), None)
+        if result.state is WorkerState.SUCCEEDED:
+            return result
+        if failure and failure.exitcode == STOPPED:
+            sys.exit(STOPPED)
+        try:
+            state = self._connection.exchange(self._report(worker_group, failure)).state
+            self._heard_s = time.monotonic()
+        except WorkerEndedError:
+            # It may have ended because the run has; the workers notice, and end too.
+            if failure or time.monotonic() - self._heard_s > _EXIT_TIMEOUT_S:
+                raise
+            return result
+        if failure and state in ("end", "stop"):
+            sys.exit(FINISHED if state == "end" else STOPPED)
+        return result
+
+    def _report(self, worker_group: WorkerGroup, failure: ProcessFailure | None) -> Report:
+        death = ""
+        if failure:
+            rank = self._first_rank + failure.local_rank
+            death = f"Worker {rank} (process {failure.pid}) {describe_end(failure.exitcode)}"
+        pids = [worker.id for worker in worker_group.workers]
+        return Report(host=platform.node(), pids=pids, death=death)
+
+
+def main() -> None:
+    """Run the workers of this machine, and exit."""
+    told = read_worker_spec()
+    launch = told.spec.launch
+    # A worker's death is reported in our own words.
+    logging.disable()
     try:
-        check_devices(spec)
-        elastic_launch(_make_config(spec, folder), sys.executable)(*command)
+        # A launcher that was suspended goes on later.
+        timeout_s = START_FACTOR * launch.stall_timeout_s
+        connection = connect(lambda: told.address, timeout_s=timeout_s, patience_s=0)
+        spec = TorchrunSpec(
+            role="bddseg",
+            local_world_size=launch.num_workers,
+            entrypoint=sys.executable,
+            args=("-m", _WORKER),
+            rdzv_handler=_Rendezvous(_LOOPBACK, 0, 0, 1, "bddseg", timeout=0),
+            max_restarts=_MAX_RESTARTS,
+            monitor_interval=_POLL_S,
+        )
+        _Agent(spec, launch.node_rank * launch.num_workers, connection).run()
     except SignalException:
         sys.exit(INTERRUPTED)
-    except BddsegError as error:
-        handover.write_error(error)
-    except ChildFailedError as error:
-        handover.write_error(describe_death(error, spec))
-    except RendezvousError as error:
-        handover.write_error(
-            BddsegError(
-                f"The {spec.launch.num_nodes} machines did not meet at {spec.launch.endpoint}: "
-                f"{error}",
-                "Start the command on all of them, with --node-rank 0 on the machine of the "
-                "endpoint.",
-            )
-        )
-
-
-def describe_death(error: ChildFailedError, spec: RunSpec) -> BddsegError:
-    """Return the error for workers that died too often."""
-    record = read_record(spec.out)
-    if record and record.status == "failed" and record.error:
-        return BddsegError(record.error, "Run the same command again: it resumes there.")
-    # A worker that lost the one of rank 0 ends by itself; the one that was killed is the cause.
-    rank, failure = min(
-        error.failures.items(), key=lambda item: (item[1].exitcode >= 0, item[1].timestamp)
-    )
-    how = (
-        f"was killed by {failure.signal_name()}"
-        if failure.exitcode < 0
-        else f"ended with exit code {failure.exitcode}"
-    )
-    return BddsegError(
-        f"Worker {rank} (process {failure.pid}) {how}, after {spec.launch.max_restarts} restarts. "
-        "Its output is above.",
-        "Results so far are complete: run the same command again, and it resumes there.",
-    )
-
-
-def check_devices(spec: RunSpec) -> None:
-    """Refuse more workers on GPUs than there are.
-
-    Raises:
-        BddsegError: there are fewer, or no such device.
-    """
-    device = choose_device(spec.execution.device)
-    available = torch.cuda.device_count()
-    num_workers = spec.launch.num_workers
-    if device.type == "cuda" and num_workers > available:
-        raise BddsegError(
-            f"{num_workers} GPUs were requested, and torch {torch.__version__} finds {available}.",
-            f"Use --gpus {available}, or --device cpu --workers N.",
-        )
-
-
-def _make_config(spec: RunSpec, folder: Path) -> LaunchConfig:
-    launch = spec.launch
-    one_machine = launch.num_nodes == 1
-    return LaunchConfig(
-        min_nodes=launch.num_nodes,
-        max_nodes=launch.num_nodes,
-        nproc_per_node=launch.num_workers,
-        run_id="bddseg",
-        rdzv_backend="c10d",
-        # On one machine workers meet in a file: nothing listens on a network interface.
-        rdzv_endpoint=str(folder / "rendezvous") if one_machine else launch.endpoint,
-        rdzv_configs={
-            "store_type": "file" if one_machine else "tcp",
-            "is_host": launch.node_rank == 0,
-            "timeout": int(MEETING_TIMEOUT_S),
-        },
-        max_restarts=launch.max_restarts,
-        monitor_interval=0.1,
-    )
-
-
-def _stop_with_parent(parent: int) -> None:
-    """Stop this process when the launcher dies without having told it to."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_S)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _silence_torchrun() -> None:
-    """Keep torchrun from reporting a worker's death in pages: we report it ourselves."""
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith("torch.distributed.elastic"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    except BddsegError:
+        # The workers have said so.
+        sys.exit(STOPPED)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -1,256 +1,275 @@
-"""What the worker of rank 0 does besides its share: it lists frames, watches, keeps the record."""
+"""The coordinator of a run: it distributes frames, watches the workers and keeps the record."""
 
+import math
+import platform
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
-from datetime import UTC, datetime
-from itertools import islice
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-import msgspec
-
-from bddseg.data.sources.files import drop_duplicates
-from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
-from bddseg.inference.distributed.queue import Heartbeat, Plan, WorkQueue
-from bddseg.inference.manifest import MANIFEST_NAME, Manifest, write_manifest
-from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
-from bddseg.inference.writers.writer import RunWriters
-from bddseg.io.overwrite import refuse_overwriting
-from bddseg.io.walk import is_below
-from bddseg.progress import Progress
-from bddseg.record import RECORD_NAME, Failure, RunRecord, Status, has_record, read_record
+from bddseg.inference.distributed.messages import Claim, Goodbye, Heartbeat, Message, Reply, Report
+from bddseg.inference.distributed.queue import WorkQueue
+from bddseg.inference.manifest import Manifest, Outcome
+from bddseg.inference.run import RunSpec
+from bddseg.inference.run_folder import RunFolder
+from bddseg.progress import Progress, pluralize
+from bddseg.record import RunRecord, Status, WorkerStats
 
-_RECORD_INTERVAL_S = 10.0
-_SLOW_FRAME_S = 600.0
+# In place of the number of a connection.
+OWN_WORKER = 0
+# Importing torch from a slow disk may take this many times as long as a heartbeat.
+START_FACTOR = 10
+_POLL_S = 0.02
 _FINISH_TIMEOUT_S = 3.0
+_LATE_TIMEOUT_S = 60.0
 
 
-class StalledError(BddsegError):
-    """A worker sends no heartbeats.
-
-    Attributes:
-        heartbeat: Its last one.
-    """
-
-    def __init__(self, message: str, hint: str, heartbeat: Heartbeat) -> None:
-        super().__init__(message, hint)
-        self.heartbeat = heartbeat
+@dataclass(slots=True)
+class _Worker:
+    heartbeat: Heartbeat
+    heard_s: float
+    has_ended: bool = False
 
 
 class Coordinator:
-    """A run as a whole; there is one, in the worker of rank 0.
+    """A run as a whole; there is one, in the launcher or in the process of rank 0.
 
-    Args:
-        spec: What the run is asked to do.
-        queue: Shared with the other workers.
-        writers: Write the results.
-        world_size: Number of workers on all machines.
-        restarts: How often workers were restarted before.
-        progress: Shows progress.
+    It knows workers by the number of their connection; threads may share it. World size is the
+    number of workers on all machines, and `restarts` how often they were restarted before.
 
     Raises:
-        BddsegError: the folder holds another run.
+        BddsegError: the source cannot be used, or the folder holds another run.
     """
 
     def __init__(
-        self,
-        spec: RunSpec,
-        queue: WorkQueue,
-        writers: RunWriters,
-        *,
-        world_size: int,
-        restarts: int,
-        progress: Progress,
+        self, spec: RunSpec, *, world_size: int, progress: Progress, restarts: int = 0
     ) -> None:
-        self._spec = spec
-        self._queue = queue
-        self._writers = writers
-        self._ranks = range(world_size)
+        self._launch = spec.launch
+        self._world_size = world_size
         self._progress = progress
-        self._last_heartbeats: dict[int, tuple[int, float]] = {}
-        self._slow: set[int] = set()
-        self._record_written = time.monotonic()
-        self.is_started = False
-        self.record = _start_record(spec, restarts)
+        self._folder = RunFolder(spec, restarts)
+        self._lock = threading.RLock()
+        self._workers: dict[int, _Worker] = {}
+        self._lost: set[int] = set()
+        self._ranks: set[int] = set()
+        # By rank, of workers that have loaded the model.
+        self._stats: dict[int, WorkerStats] = {}
+        # Of the processes of this machine: until when each may be silent.
+        self._deadlines: dict[int, float] = {}
+        self._queue: WorkQueue | None = None
+        self._error: BddsegError | None = None
+        self._is_stopping = False
+        self._num_noted = 0
+        self._created_s = self._watched_s = time.monotonic()
 
-    def start(self, source: Source) -> None:
-        """List the frames, write the manifest and the record, and publish the work.
+    @property
+    def record(self) -> RunRecord:
+        """What the run did so far."""
+        return self._folder.record
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether each frame has a result or an error."""
+        with self._lock:
+            return self._queue is not None and self._queue.is_complete
+
+    @property
+    def has_loaded_worker(self) -> bool:
+        """Whether a worker has loaded the model."""
+        return bool(self._stats)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """List the frames, distribute them during the block, and write the final record.
+
+        Nothing is written before; a worker should have loaded the model by then.
 
         Raises:
-            BddsegError: the source holds no frames, the folder cannot be written, or a result would
-                overwrite a frame.
+            BddsegError: the frames cannot be listed, some are missing in the end, or a file cannot
+                be written.
         """
-        record, out = self.record, self._spec.out
-        if record.restarts:
-            self._progress.note(
-                f"A worker died; all were restarted (restart {record.restarts} of "
-                f"{self._spec.launch.max_restarts})."
-            )
-        manifest = out / MANIFEST_NAME
-        if not self._spec.overwrite and not has_record(out):
-            refuse_overwriting([manifest, *islice(self._writers.list_existing(), 1)])
-        # In one pass, a frame at a time: there can be hundreds of thousands.
-        refs = drop_duplicates(self._list_frames(source), self._report_duplicate)
-        num_items = write_manifest(manifest, refs, num_workers=len(self._ranks))
-        if not record.first_written_ns:
-            record.first_written_ns = (out / RECORD_NAME).stat().st_mtime_ns
-            self._writers.date_back(record.first_written_ns)
-            record.write(out)
-        self._queue.publish(Plan(num_items=num_items, first_written_ns=record.first_written_ns))
-        self.is_started = True
+        folder, record = self._folder, self.record
+        folder.start(self._world_size)
+        started_s = time.monotonic()
+        with Manifest(folder.manifest_path) as manifest:
+            with self._lock:
+                self._queue = WorkQueue(manifest, record.failures)
+            status: Status = "failed"
+            try:
+                yield
+                status = "finished"
+            except KeyboardInterrupt:
+                status = "interrupted"
+                raise
+            except Exception as error:
+                record.error = str(error)
+                raise
+            finally:
+                record.seconds["load"] = round(started_s - self._created_s, 3)
+                record.seconds["run"] = round(time.monotonic() - started_s, 3)
+                self._finish(self._queue, status)
+
+    def handle(self, number: int, message: Message) -> Reply:
+        """Return the reply to a message of a worker, or of torchrun's agent."""
+        with self._lock:
+            if isinstance(message, Report):
+                self._take_report(message)
+                return self._reply(None)
+            if isinstance(message, Heartbeat) and number not in self._lost:
+                self._take_heartbeat(number, message)
+            worker = self._workers.get(number)
+            if worker is None:
+                # It was silent for so long that others got its frames.
+                return Reply(state="stop")
+            worker.heard_s = time.monotonic()
+            if isinstance(message, Outcome) and self._queue:
+                self._queue.complete(number, message)
+            if isinstance(message, Goodbye):
+                worker.has_ended = True
+                if self._queue:
+                    self._queue.give_back(number)
+                if message.error:
+                    self._error = self._error or BddsegError(*message.error)
+            return self._reply(number if isinstance(message, Claim) else None)
+
+    def disconnect(self, number: int) -> None:
+        """Take in that the connection of a worker has ended."""
+        with self._lock:
+            worker = self._workers.get(number)
+            if worker and not worker.has_ended and not self._is_stopping:
+                self._lose(number, "has died")
 
     def watch(self) -> None:
-        """Take in what the workers report; call it every moment.
+        """Update the record, show progress, and give up workers that are silent.
+
+        Call it every moment.
 
         Raises:
-            StalledError: a worker sends no heartbeats.
+            BddsegError: a worker's error that ends the run, or the record cannot be written.
         """
-        record = self.record
-        self._take_failures()
-        heartbeats = self._queue.read_heartbeats(self._ranks)
-        record.done = sum(heartbeat.done for heartbeat in heartbeats)
-        record.skipped = sum(heartbeat.skipped for heartbeat in heartbeats)
-        self._progress.update(
-            done=record.done + record.skipped,
-            failed=len(record.failures),
-            total=record.frames,
-        )
-        for heartbeat in heartbeats:
-            self._check(heartbeat)
-        if time.monotonic() - self._record_written > _RECORD_INTERVAL_S:
-            record.write(self._spec.out)
-            self._record_written = time.monotonic()
+        with self._lock:
+            if self._error:
+                raise self._error
+            now = time.monotonic()
+            # A process that was stopped itself heard nobody meanwhile.
+            pause_s = now - self._watched_s
+            self._watched_s = now
+            for number, worker in list(self._workers.items()):
+                worker.heard_s += pause_s if pause_s > 1 else 0
+                silent_s = now - worker.heard_s
+                if silent_s > self._launch.stall_timeout_s and not worker.has_ended:
+                    self._lose(number, f"has sent no heartbeat for {silent_s:.0f} s")
+            if self._queue:
+                self._show(self._queue)
+                self._folder.update()
 
-    def finish(
-        self, status: Status, device: str, seconds: dict[str, float], error: str = ""
-    ) -> RunRecord:
-        """Write what is made of all frames, and the final record.
+    def list_processes(self, *, hanging: bool = False) -> list[int]:
+        """Return the process ids of this machine's workers, all or those that hang."""
+        with self._lock:
+            end = time.monotonic() if hanging else math.inf
+            return [pid for pid, deadline in self._deadlines.items() if deadline <= end]
 
-        Raises:
-            BddsegError: it cannot be written, or frames are missing.
-        """
-        # After an interrupt, the others need a moment to write what they hold.
-        end = time.monotonic() + _FINISH_TIMEOUT_S
-        while status == "interrupted" and not self.all_finished() and time.monotonic() < end:
-            time.sleep(0.05)
-        record = self.record
-        record.status, record.error = status, error
-        record.device, record.seconds = device, seconds
-        record.workers = self._queue.read_finished(self._ranks)
-        record.done = sum(worker.done for worker in record.workers)
-        record.skipped = sum(worker.skipped for worker in record.workers)
-        self._take_failures()
-        record.failures.sort(key=lambda failure: failure.frame)
-        try:
-            if status == "finished":
-                self._check_complete()
-                self._writers.close(self._read_frames, record.first_written_ns)
-        except BddsegError as failure:
-            record.status, record.error = "failed", str(failure)
-            raise
-        finally:
-            record.write(self._spec.out)
-        return record
+    def wait_for_late_workers(self) -> None:
+        """Wait for workers that start when all is done: they look for the coordinator."""
+        self._wait_for_workers(self._world_size, _LATE_TIMEOUT_S)
 
-    def all_finished(self) -> bool:
-        """Return whether every worker has nothing left to do."""
-        return len(self._queue.read_finished(self._ranks)) == len(self._ranks)
+    def give_up(self, error: BddsegError) -> None:
+        """Write the record of a run whose process is about to end."""
+        with self._lock:
+            self.record.status, self.record.error = "failed", str(error)
+            if self._queue:
+                self._folder.finish()
 
-    def _check_complete(self) -> None:
-        record = self.record
-        known = record.done + record.skipped + len(record.failures)
-        if known != record.frames:
-            raise BddsegError(
-                f"{record.frames - known} of {record.frames} frames have neither a result nor an "
-                "error: a worker ended early.",
-                "Run the same command again: it resumes there.",
-            )
+    def _take_heartbeat(self, number: int, heartbeat: Heartbeat) -> None:
+        worker = self._workers.setdefault(number, _Worker(heartbeat, 0))
+        worker.heartbeat = heartbeat
+        self._ranks.add(heartbeat.stats.rank)
+        self._set_deadline(heartbeat.stats, math.inf)
+        if heartbeat.stats.device:
+            self._stats[heartbeat.stats.rank] = heartbeat.stats
 
-    def _take_failures(self) -> None:
-        for failure in self._queue.read_failures(len(self.record.failures)):
-            self.record.failures.append(failure)
-            self._progress.note(f"Failed: {failure.error}")
-
-    def _list_frames(self, source: Source) -> Iterator[FrameRef]:
-        """Yield the frames of the source and count them; refuse to overwrite one."""
-        for ref in self._writers.check_frames(source.items()):
-            self.record.frames += 1
-            yield ref
-        # Before the manifest: a folder with files of ours is known by its record.
-        self.record.write(self._spec.out)
-
-    def _read_frames(self) -> Iterator[FrameRef]:
-        with Manifest(self._spec.out / MANIFEST_NAME) as manifest:
-            for number in range(len(manifest)):
-                yield from manifest.read(number)
-
-    def _report_duplicate(self, ref: FrameRef, error: BddsegError) -> None:
-        self._queue.report_failure(Failure(frame=str(ref), error=str(error)))
-
-    def _check(self, heartbeat: Heartbeat) -> None:
-        now = time.monotonic()
-        where = f"Worker {heartbeat.rank} (process {heartbeat.pid} on {heartbeat.host})"
-        at = f"it is at {heartbeat.frame or 'the start'}"
-        count, since = self._last_heartbeats.get(heartbeat.rank, (-1, now))
-        if heartbeat.count != count:
-            self._last_heartbeats[heartbeat.rank] = (heartbeat.count, now)
-        elif now - since > self._spec.launch.stall_timeout_s:
-            raise StalledError(
-                f"{where} has sent no heartbeat for {now - since:.0f} s; {at}.",
-                "Run the same command again: it resumes there.",
-                heartbeat,
-            )
-        if heartbeat.idle_s > _SLOW_FRAME_S and heartbeat.rank not in self._slow:
-            self._slow.add(heartbeat.rank)
+    def _take_report(self, report: Report) -> None:
+        if report.host == platform.node():
+            patient = time.monotonic() + START_FACTOR * self._launch.stall_timeout_s
+            self._deadlines = {pid: self._deadlines.get(pid, patient) for pid in report.pids}
+        if not report.death or self.is_complete or self._is_stopping:
+            return
+        # A frame that kills its worker does so twice.
+        num_fatal = self._queue.num_fatal_frames if self._queue else 0
+        allowed = self._launch.max_restarts + 2 * num_fatal
+        restarts = self.record.restarts
+        if restarts < allowed:
+            self.record.restarts += 1
             self._progress.note(
-                f"{where} has finished no frame for {heartbeat.idle_s:.0f} s; {at}."
+                f"{report.death}; the workers of its machine are started again "
+                f"(restart {restarts + 1} of {allowed})."
+            )
+        else:
+            self._error = self._error or BddsegError(
+                f"{report.death}, after {pluralize(restarts, 'restart')}. Its output is above.",
+                "Results so far are complete: run the same command again, and it resumes there.",
             )
 
+    def _set_deadline(self, worker: WorkerStats, deadline: float) -> None:
+        if worker.host == platform.node() and worker.pid in self._deadlines:
+            self._deadlines[worker.pid] = deadline
 
-def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
-    weights = describe_weights(spec.weights)
-    identity = get_identity(spec, str(weights["sha256"]))
-    arguments = msgspec.to_builtins(asdict(spec) | {"entry": spec.entry.name}, enc_hook=str)
-    # Restarted workers continue the run that they were part of.
-    earlier = read_record(spec.out) if not spec.overwrite or restarts else None
-    if earlier is None:
-        _refuse_inside_frames(spec)
-    elif earlier.identity != identity:
-        raise _describe_other_run(spec.out, earlier, identity)
-    return RunRecord(
-        model=spec.entry.name,
-        task=spec.task,
-        weights=weights,
-        arguments=arguments,
-        identity=identity,
-        versions=list_versions(),
-        device="",
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        first_written_ns=earlier.first_written_ns if earlier else 0,
-        restarts=restarts,
-    )
+    def _reply(self, claimant: int | None) -> Reply:
+        queue = self._queue
+        if queue and queue.is_complete:
+            return Reply(state="end")
+        if self._is_stopping or self._error:
+            return Reply(state="stop")
+        item = queue.claim(claimant) if queue and claimant is not None else None
+        since_ns = self.record.first_written_ns
+        return Reply(state="work" if item else "wait", item=item, since_ns=since_ns)
 
-
-def _refuse_inside_frames(spec: RunSpec) -> None:
-    """Refuse a new output folder in the folder of the frames: results would become frames."""
-    source = Path(spec.source)
-    if not source.is_dir() or not is_below(spec.out, source):
-        return
-    if not spec.overwrite or is_below(source, spec.out):
-        raise BddsegError(
-            f"The output {spec.out} lies in {source}, the folder of the frames.",
-            "Choose an output outside of it with -o.",
+    def _lose(self, number: int, problem: str) -> None:
+        last = self._workers.pop(number).heartbeat
+        worker = last.stats
+        self._lost.add(number)
+        self._set_deadline(worker, 0)
+        self._progress.note(
+            f"Worker {worker.rank} (process {worker.pid} on {worker.host}) {problem}; it was at "
+            f"{last.frame or 'the start'}."
         )
+        if self._queue:
+            self._queue.take_from_dead(number)
 
+    def _show(self, queue: WorkQueue) -> None:
+        record = self.record
+        stats = [worker.heartbeat.stats for worker in self._workers.values()]
+        # Workers know of frames of work items that are not complete, the queue of dead workers.
+        record.done = max(queue.done, sum(each.done for each in stats))
+        record.skipped = max(queue.skipped, sum(each.skipped for each in stats))
+        self._progress.update(
+            done=record.done + record.skipped, failed=len(record.failures), total=record.frames
+        )
+        for failure in record.failures[self._num_noted :]:
+            self._progress.note(f"Failed: {failure.error}")
+        self._num_noted = len(record.failures)
 
-def _describe_other_run(out: Path, earlier: RunRecord, identity: dict[str, object]) -> BddsegError:
-    changed = [
-        f"{key} was {earlier.identity.get(key)} and is {value}"
-        for key, value in identity.items()
-        if earlier.identity.get(key) != value
-    ]
-    return BddsegError(
-        f"{out} holds another run: {'; '.join(changed)}.",
-        "Choose another output with -o, or use --overwrite to replace its results.",
-    )
+    def _finish(self, queue: WorkQueue, status: Status) -> None:
+        # Workers are told so when they send a message.
+        self._is_stopping = True
+        self._wait_for_workers(0, _FINISH_TIMEOUT_S)
+        with self._lock:
+            self._show(queue)
+            record = self.record
+            record.status = status
+            record.workers = [self._stats[rank] for rank in sorted(self._stats)]
+            record.device = record.workers[0].device if record.workers else ""
+            if status == "finished":
+                record.done, record.skipped = queue.done, queue.skipped
+            self._folder.finish()
+
+    def _wait_for_workers(self, num_ranks: int, timeout_s: float) -> None:
+        """Wait until so many ranks were heard of, and all workers have ended."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end and not (
+            len(self._ranks) >= num_ranks
+            and all(worker.has_ended for worker in list(self._workers.values()))
+        ):
+            time.sleep(_POLL_S)

@@ -1,152 +1,89 @@
-"""The work queue that the workers of a run share, in a store of torch.distributed.
+"""The work queue of a run: which worker has claimed which work items, and what became of them."""
 
-The frames are in the run's manifest, in work items. Workers claim the next item from a common
-counter, so that each is done once and a slow worker holds up nobody. They report failures, and send
-a heartbeat every moment.
-"""
+from collections import defaultdict, deque
+from dataclasses import replace
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
-
-import msgspec
-from torch.distributed import Store
-
-from bddseg.errors import BddsegError
-from bddseg.io.names import escape_names
-from bddseg.record import Failure, WorkerStats
-
-T = TypeVar("T")
-
-_POLL_S = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """What a worker says about itself every moment.
-
-    Attributes:
-        rank: Rank of the worker.
-        host: Name of its machine.
-        pid: Process id.
-        count: Number of heartbeats so far.
-        done: Number of frames whose results it wrote.
-        skipped: Number of frames whose results were there already.
-        idle_s: Seconds since it last finished a frame.
-        frame: The frame that it is processing.
-    """
-
-    rank: int
-    host: str
-    pid: int
-    count: int
-    done: int
-    skipped: int
-    idle_s: float
-    frame: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What the worker of rank 0 announces before the work begins.
-
-    Attributes:
-        num_items: Number of work items in the manifest.
-        first_written_ns: Modification time of the run's first file; older results are not the
-            run's.
-    """
-
-    num_items: int
-    first_written_ns: int
+from bddseg.inference.manifest import Manifest, Outcome, WorkItem
+from bddseg.record import Failure
 
 
 class WorkQueue:
-    """The shared queue, as one worker sees it; threads may share it.
+    """Work items, those of the manifest in order; each is done once.
+
+    What a dead worker had claimed goes to others, frame by frame, each alone with its worker. So a
+    second death tells which frame is the cause, and that frame fails.
 
     Args:
-        store: Shared by all workers.
+        manifest: The work items.
+        failures: Gets the frames without a result.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, manifest: Manifest, failures: list[Failure]) -> None:
+        self._manifest = manifest
+        self._failures = failures
+        self._claimed: defaultdict[int, dict[int, WorkItem]] = defaultdict(dict)
+        self._returned: deque[WorkItem] = deque()
+        self._suspects: deque[WorkItem] = deque()
+        self._shared: set[int] = set()
+        self._next = 0
+        self._num_items = len(manifest)
+        self.done = 0
+        self.skipped = 0
+        self.num_fatal_frames = 0
 
-    def publish(self, plan: Plan) -> None:
-        """Announce that the manifest is written."""
-        self._store.set("plan", _encode(plan))
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do, by anybody."""
+        is_claimed = any(self._claimed.values())
+        return not (is_claimed or self._has_unclaimed() or self._suspects)
 
-    def wait_for_plan(self, is_stopped: Callable[[], bool]) -> Plan | None:
-        """Return the plan as soon as it is published; None if the worker was stopped before."""
-        while not is_stopped():
-            if self._store.check(["plan"]):
-                return _decode(self._store.get("plan"), Plan)
-            time.sleep(_POLL_S)
-        return None
-
-    def claim(self, plan: Plan) -> int | None:
-        """Return the number of the next work item; None if there are none left."""
-        number = int(self._store.add("next_item", 1)) - 1
-        return number if number < plan.num_items else None
-
-    def report_failure(self, failure: Failure) -> None:
-        """Report a frame without a result."""
-        content = _encode(failure)
-        number = self._store.add("failures", 1) - 1
-        self._store.set(f"failure/{number}", content)
-
-    def read_failures(self, known: int) -> list[Failure]:
-        """Return the failures after the first `known`."""
-        total = self._store.add("failures", 0)
-        keys = [f"failure/{number}" for number in range(known, total)]
-        # The counter grows a moment before the failure is there: `get` waits for it.
-        return [_decode(self._store.get(key), Failure) for key in keys]
-
-    def send_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Replace the worker's last heartbeat."""
-        self._store.set(f"heartbeat/{heartbeat.rank}", _encode(heartbeat))
-
-    def read_heartbeats(self, ranks: Sequence[int]) -> list[Heartbeat]:
-        """Return the last heartbeat of each worker that has sent one."""
-        return self._read_all("heartbeat", ranks, Heartbeat)
-
-    def finish(self, stats: WorkerStats) -> None:
-        """Report that a worker has nothing left to do, and what it did."""
-        self._store.set(f"finished/{stats.rank}", _encode(stats))
-
-    def read_finished(self, ranks: Sequence[int]) -> list[WorkerStats]:
-        """Return what the workers did that have finished."""
-        return self._read_all("finished", ranks, WorkerStats)
-
-    def abort(self, error: BddsegError) -> None:
-        """End the run for all workers; the first error counts."""
-        if self._store.add("aborts", 1) == 1:
-            self._store.set("abort", _encode((error.message, error.hint)))
-
-    def read_abort(self) -> BddsegError | None:
-        """Return the error that ends the run, if there is one."""
-        if not self._store.check(["abort"]):
+    def claim(self, worker: int) -> WorkItem | None:
+        """Return a work item; None if there is none for this worker now."""
+        claimed = self._claimed[worker]
+        if any(item.is_suspect for item in claimed.values()):
             return None
-        return BddsegError(*_decode(self._store.get("abort"), tuple[str, str]))
+        if self._returned:
+            item = self._returned.popleft()
+        elif self._next < len(self._manifest):
+            item = WorkItem(number=self._next, refs=self._manifest.read(self._next))
+            self._next += 1
+        elif self._suspects and not claimed:
+            item = self._suspects.popleft()
+        else:
+            return None
+        claimed[item.number] = item
+        return item
 
-    def disconnect(self, rank: int) -> None:
-        """Announce that a worker will not use the queue any more."""
-        self._store.set(f"disconnected/{rank}", "")
+    def complete(self, worker: int, outcome: Outcome) -> None:
+        """Take in what became of a work item."""
+        item = self._claimed[worker].pop(outcome.number)
+        self.done += outcome.done
+        if item.is_suspect or item.number in self._shared:
+            # A result that is there already is of the worker that had the item before.
+            self.done += outcome.skipped
+        else:
+            self.skipped += outcome.skipped
+        self._failures += outcome.failures
 
-    def wait_for_disconnect(self, ranks: Sequence[int], timeout_s: float) -> None:
-        """Wait until other workers have disconnected; until then they need the store."""
-        end = time.monotonic() + timeout_s
-        keys = [f"disconnected/{rank}" for rank in ranks]
-        while keys and not self._store.check(keys) and time.monotonic() < end:
-            time.sleep(_POLL_S)
+    def give_back(self, worker: int) -> None:
+        """Return the claims of a worker that ends of its own accord."""
+        for item in self._claimed.pop(worker, {}).values():
+            (self._suspects if item.is_suspect else self._returned).append(item)
+            self._shared.add(item.number)
 
-    def _read_all(self, kind: str, ranks: Sequence[int], into: type[T]) -> list[T]:
-        keys = [f"{kind}/{rank}" for rank in ranks]
-        return [_decode(self._store.get(key), into) for key in keys if self._store.check([key])]
+    def take_from_dead(self, worker: int) -> None:
+        """Return the claims of a worker that died, as suspects of its death."""
+        for item in self._claimed.pop(worker, {}).values():
+            if item.is_suspect:
+                self.num_fatal_frames += 1
+                frame = str(item.refs[0])
+                error = f"{frame}: two workers died while they processed it."
+                self._failures.append(Failure(frame=frame, error=error))
+                continue
+            for ref in item.refs:
+                suspect = replace(item, number=self._num_items, refs=[ref], is_suspect=True)
+                self._suspects.append(suspect)
+                self._num_items += 1
 
-
-def _encode(value: object) -> str:
-    return msgspec.json.encode(escape_names(msgspec.to_builtins(value))).decode()
-
-
-def _decode(data: bytes, into: type[T]) -> T:
-    return msgspec.json.decode(data, type=into)
+    def _has_unclaimed(self) -> bool:
+        return self._next < len(self._manifest) or bool(self._returned)

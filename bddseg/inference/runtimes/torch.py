@@ -1,5 +1,6 @@
 """Networks run by PyTorch itself, on a CPU, a CUDA GPU or an Apple GPU."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, cast, get_args
@@ -17,6 +18,8 @@ _HALF_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 # Of the GPU memory that is free, the share that a batch may fill: what one image takes at its peak
 # is measured once, and allocators waste some.
 _MEMORY_SHARE = 0.7
+# Libraries below torch's allocator report theirs as plain RuntimeErrors.
+_OUT_OF_MEMORY = re.compile(r"CU(DNN|BLAS)_STATUS_ALLOC_FAILED|CUDA error: out of memory")
 
 
 class TorchRuntime:
@@ -95,8 +98,9 @@ class TorchRuntime:
         return max(1, min(limit, int(free / one)))
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """Return whether CUDA's allocator failed; what it holds is then given back."""
-        if not isinstance(error, torch.cuda.OutOfMemoryError):
+        """Return whether CUDA, cuDNN or cuBLAS could not allocate; the cache is then given back."""
+        is_allocation = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))
+        if not (is_allocation or isinstance(error, torch.cuda.OutOfMemoryError)):
             return False
         torch.cuda.empty_cache()
         return True

@@ -1,146 +1,78 @@
 """Runs of several workers, as real processes: shared, killed, stopped, resumed."""
 
-import filecmp
-import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from support import Run, write_tiny_model
+from worker_runs import (
+    COUNT,
+    assert_same,
+    find_workers,
+    finish,
+    is_running,
+    list_masks,
+    list_processes,
+    make_environment,
+    read_run,
+    start,
+    wait_for_masks,
+)
 
 import bddseg
 from bddseg.errors import BddsegError
-from bddseg.inference.distributed.agent import describe_death
-from bddseg.inference.distributed.rank import RankInfo, read_rank_info
-from bddseg.inference.run import RunSpec
-from bddseg.zoo.catalog import find_entry
 
-COMMAND = [sys.executable, "-m", "bddseg", "infer"]
-COUNT = 120
+SLOW = {"SLOW_S": "0.05"}
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of frames that take long enough to be interrupted in their middle."""
-    folder = tmp_path_factory.mktemp("many")
-    rng = np.random.default_rng(0)
-    for number in range(COUNT):
-        small = rng.integers(0, 256, (18, 32, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f"{number:03}.jpg"), cv2.resize(small, (960, 540)))
-    return folder
+def resume(model: Path, source: Path, out: Path) -> None:
+    """Finish a run in this process."""
+    there = len(list_masks(out))
+    record = bddseg.infer(str(model), source, out, device="cpu")
+    assert record is not None
+    assert (record.done, record.skipped) == (COUNT - there, there)
 
 
-@pytest.fixture(scope="module")
-def sharp(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, with weights that give masks of several classes."""
-    return write_tiny_model(tmp_path_factory.mktemp("model"), spread=True)
-
-
-def start(model: Path, source: Path, out: Path, *options: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*COMMAND, str(model), str(source), "-o", str(out), "--device", "cpu", *map(str, options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        # Where the tests run in the background, Ctrl-C is ignored; a terminal does not ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-
-
-def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=200)
-    assert "Traceback" not in err, err
-    return process.returncode, out, err
-
-
-def infer(model: Path, source: Path, out: Path, *options: object) -> tuple[int, str, str]:
-    return finish(start(model, source, out, *options))
-
-
-def find_workers(process: "subprocess.Popen[str]") -> list[int]:
-    """Return the worker processes of a command, by rank."""
-    listing = subprocess.run(
-        ["ps", "-ewwo", "pid,ppid,args"], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
-    agents = {pid for pid, parent, _ in rows if int(parent) == process.pid}
-    return sorted(
-        int(pid) for pid, parent, args in rows if parent in agents and "distributed.worker" in args
-    )
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for_masks(process: "subprocess.Popen[str]", out: Path, count: int) -> None:
-    end = time.monotonic() + 60
-    while len(list(out.glob("masks/*.png"))) < count:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def assert_same(first: Path, second: Path) -> None:
-    names = sorted(path.name for path in first.glob("masks/*.png"))
-    assert len(names) == COUNT
-    assert names == sorted(path.name for path in second.glob("masks/*.png"))
-    for name in names:
-        assert filecmp.cmp(first / "masks" / name, second / "masks" / name, shallow=False), name
-
-
-@pytest.fixture(scope="module")
-def reference(sharp: Path, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The masks of an undisturbed run of one worker."""
-    out = tmp_path_factory.mktemp("one")
-    assert infer(sharp, many, out)[0] == 0
-    return out
-
-
-def test_two_workers_write_the_same_masks_as_one(
-    sharp: Path, many: Path, reference: Path, tmp_path: Path
+def test_two_workers_write_the_same_masks_as_one_and_change_nothing_in_the_callers_process(
+    sharp: Path, many: Path, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, _ = infer(sharp, many, tmp_path / "two", "--workers", 2)
-    assert code == 0
-    assert f"{COUNT} of {COUNT} frames done" in out
-    assert "with 2 workers" in out
-    assert_same(reference, tmp_path / "two")
-    record = json.loads((tmp_path / "two" / "run.json").read_text())
-    done = [worker["done"] for worker in record["workers"]]
-    assert sum(done) == COUNT
-    assert min(done) > COUNT / 5
-    assert len({worker["pid"] for worker in record["workers"]}) == 2
-    assert all(worker["seconds"]["network"] > 0 for worker in record["workers"])
-    assert all(worker["peak_memory_mb"]["process"] > 50 for worker in record["workers"])
+    out = tmp_path / "two"
+    for name, value in make_environment(tmp_path, SLOW).items():
+        monkeypatch.setenv(name, value)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    environment, handlers = dict(os.environ), [signal.getsignal(number) for number in numbers]
+    record = bddseg.infer(str(sharp), many, out, device="cpu", num_workers=2)
+    assert dict(os.environ) == environment
+    assert [signal.getsignal(number) for number in numbers] == handlers
+    assert_same(reference, out)
+    assert record is not None
+    assert (record.status, record.done) == ("finished", COUNT)
+    assert sum(worker.done for worker in record.workers) == COUNT
+    assert min(worker.done for worker in record.workers) > 0
+    assert len({worker.pid for worker in record.workers}) == 2
+    assert all(worker.seconds["network"] > 0 for worker in record.workers)
+    assert all(worker.peak_memory_mb["process"] > 50 for worker in record.workers)
 
 
 def test_two_machines_share_a_run(sharp: Path, many: Path, reference: Path, tmp_path: Path) -> None:
-    import socket
-
+    out = tmp_path / "both"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ("--nnodes", 2, "--rdzv-endpoint", f"127.0.0.1:{port}", "--node-rank")
-    second = start(sharp, many, tmp_path / "both", *options, 1)
-    first = start(sharp, many, tmp_path / "both", *options, 0)
+    second = start(sharp, many, out, *options, 1, environment=SLOW)
+    first = start(sharp, many, out, *options, 0, environment=SLOW)
     assert finish(first)[0] == 0
-    assert finish(second)[:2] == (0, "")
-    assert_same(reference, tmp_path / "both")
-    record = json.loads((tmp_path / "both" / "run.json").read_text())
+    assert finish(second) == (0, "", "")
+    assert_same(reference, out)
+    record = read_run(out)
     assert len(record["workers"]) == 2
     assert record["done"] == COUNT
+    assert not list(out.glob(".*"))
 
 
 def test_torchrun_itself_can_start_the_workers(
@@ -149,77 +81,70 @@ def test_torchrun_itself_can_start_the_workers(
     out = tmp_path / "out"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "bddseg", "infer", str(sharp), str(many), "-o", str(out), "--device", "cpu"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # torchrun leaves a folder for logs.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("frames done") == 1
     assert_same(reference, out)
+    assert len(read_run(out)["workers"]) == 2
 
 
-def test_a_killed_worker_is_started_again(
+def test_a_rank_that_starts_when_all_is_done_has_nothing_to_do(
     sharp: Path, many: Path, reference: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = start(sharp, many, out, "--workers", 2)
-    wait_for_masks(process, out, 20)
-    os.kill(find_workers(process)[-1], signal.SIGKILL)
-    code, _, err = finish(process)
-    assert code == 0, err
-    assert "A worker died; all were restarted (restart 1 of 3)" in err
+    ranks = [
+        {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        for rank in "01"
+    ]
+    first = start(sharp, many, out, environment=ranks[0])
+    wait_for_masks(first, out, COUNT)
+    second = start(sharp, many, out, environment=ranks[1])
+    assert finish(second) == (0, "", "")
+    assert finish(first)[0] == 0
     assert_same(reference, out)
-    assert json.loads((out / "run.json").read_text())["restarts"] == 1
 
 
-def test_when_restarts_are_used_up_the_next_command_goes_on(
+def test_workers_that_are_killed_or_stopped_are_started_again(
     sharp: Path, many: Path, reference: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = start(sharp, many, out, "--workers", 2, "--max-restarts", 0)
-    wait_for_masks(process, out, 20)
-    os.kill(find_workers(process)[0], signal.SIGKILL)
+    options = ("--workers", 2, "--stall-timeout", 2)
+    process = start(sharp, many, out, *options, environment=SLOW)
+    killed, stopped = find_workers(process)
+    wait_for_masks(process, out, 8)
+    os.kill(killed, signal.SIGKILL)
+    os.kill(stopped, signal.SIGSTOP)
+    code, text, err = finish(process)
+    assert code == 0, err
+    assert f"{COUNT} of {COUNT} frames done" in text
+    assert "with 2 workers" in text
+    assert f"(process {killed}) was killed by SIGKILL; the workers of its machine are" in err
+    assert f"(process {stopped} on " in err
+    assert "has sent no heartbeat for 2 s; it was at" in err
+    assert "started again (restart 1 of 3)" in err
+    assert_same(reference, out)
+    assert read_run(out)["restarts"] == 1
+
+
+def test_workers_that_die_more_often_than_allowed_end_a_run_that_can_be_resumed(
+    sharp: Path, many: Path, reference: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = start(sharp, many, out, "--workers", 2, "--max-restarts", 0, environment=SLOW)
+    killed, other = find_workers(process)
+    wait_for_masks(process, out, 8)
+    os.kill(killed, signal.SIGKILL)
     code, _, err = finish(process)
     assert code == 1
-    assert "was killed by SIGKILL, after 0 restarts" in err
+    assert f"(process {killed}) was killed by SIGKILL, after 0 restarts" in err
     assert "run the same command again" in err
-    there = len(list(out.glob("masks/*.png")))
-    assert there < COUNT
-    code, text, _ = infer(sharp, many, out, "--workers", 2)
-    assert code == 0
-    assert f"{COUNT - there} of {COUNT} frames done" in text
-    assert f"{there} were there already" in text
-    assert_same(reference, out)
-
-
-def test_the_worker_that_was_killed_is_named_not_the_one_that_lost_it(tmp_path: Path) -> None:
-    from torch.distributed.elastic.multiprocessing import errors
-
-    deaths = {
-        rank: errors.ProcessFailure(local_rank=rank, pid=rank, exitcode=code, error_file="none")
-        for rank, code in ((1, 1), (0, -9))
-    }
-    error = errors.ChildFailedError("worker", deaths)
-    spec = RunSpec(
-        entry=find_entry("pspnet_r50-d8_512x1024_40k"), weights=tmp_path, source="", out=tmp_path
-    )
-    message = describe_death(error, spec).message
-    assert message.startswith("Worker 0 (process 0) was killed by SIGKILL, after 3 restarts.")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_everything_killed_at_once_can_be_resumed(
-    sharp: Path, many: Path, reference: Path, tmp_path: Path, workers: int
-) -> None:
-    out = tmp_path / "out"
-    for count in (1, 25, 60):
-        process = start(sharp, many, out, "--workers", workers)
-        wait_for_masks(process, out, count)
-        for pid in [*find_workers(process), process.pid]:
-            os.kill(pid, signal.SIGKILL)
-        process.communicate()
-    there = len(list(out.glob("masks/*.png")))
-    code, text, _ = infer(sharp, many, out, "--workers", workers)
-    assert code == 0
-    assert f"{COUNT - there} of {COUNT} frames done" in text
+    assert not is_running(other)
+    record = read_run(out)
+    assert (record["status"], record["restarts"]) == ("failed", 0)
+    assert record["done"] <= len(list_masks(out)) < COUNT
+    resume(sharp, many, out)
     assert_same(reference, out)
 
 
@@ -228,9 +153,9 @@ def test_ctrl_c_stops_all_workers_within_seconds(
     sharp: Path, many: Path, reference: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "out"
-    process = start(sharp, many, out, "--workers", 2)
-    wait_for_masks(process, out, 10)
+    process = start(sharp, many, out, "--workers", 2, environment=SLOW)
     workers = find_workers(process)
+    wait_for_masks(process, out, 8)
     started = time.monotonic()
     # A terminal tells all processes in the foreground; `kill` tells one.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
@@ -239,93 +164,69 @@ def test_ctrl_c_stops_all_workers_within_seconds(
     assert code == 130
     assert "The same command resumes the run" in err
     assert not any(map(is_running, workers))
-    record = json.loads((out / "run.json").read_text())
+    record = read_run(out)
     assert record["status"] == "interrupted"
-    assert record["done"] == len(list(out.glob("masks/*.png"))) < COUNT
-    assert infer(sharp, many, out)[0] == 0
+    assert record["done"] == len(list_masks(out)) < COUNT
+    resume(sharp, many, out)
     assert_same(reference, out)
 
 
-def test_workers_do_not_outlive_the_command(sharp: Path, many: Path, tmp_path: Path) -> None:
+def test_a_run_whose_launcher_was_killed_is_resumed_and_its_workers_do_not_outlive_it(
+    sharp: Path, many: Path, reference: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    process = start(sharp, many, out, "--workers", 2)
-    wait_for_masks(process, out, 5)
+    process = start(sharp, many, out, "--workers", 2, environment=SLOW)
     workers = find_workers(process)
-    assert len(workers) == 2
+    wait_for_masks(process, out, 1)
     process.kill()
     process.communicate()
     end = time.monotonic() + 10
     while any(map(is_running, workers)):
         assert time.monotonic() < end
         time.sleep(0.1)
-    assert len(list(out.glob("masks/*.png"))) < COUNT
-
-
-@pytest.mark.slow
-def test_a_stalled_worker_is_named_and_started_again(
-    sharp: Path, many: Path, reference: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    process = start(sharp, many, out, "--workers", 2, "--stall-timeout", 3)
-    wait_for_masks(process, out, 10)
-    stalled = find_workers(process)[-1]
-    os.kill(stalled, signal.SIGSTOP)
-    # torchrun first asks it to end, and then kills it.
-    code, _, err = finish(process)
-    assert code == 0
-    assert f"(process {stalled} on " in err
-    assert "has sent no heartbeat for 3 s; it is at" in err
+    assert len(list_masks(out)) < COUNT
+    resume(sharp, many, out)
     assert_same(reference, out)
 
 
-def test_more_gpus_than_there_are_is_an_error(
-    tiny: Path, frames: Path, tmp_path: Path, run: Run
-) -> None:
-    import torch
-
-    count = torch.cuda.device_count() + 1
-    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--gpus", count)
-    assert code == 1
-    assert "'cuda' is not available" in err or "GPUs were requested" in err
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_error_of_one_worker_ends_all_and_is_reported_once(
-    tiny: Path, many: Path, tmp_path: Path
+def test_an_error_of_one_worker_ends_all_and_is_raised_once(
+    tiny: Path, frames: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tiny.with_name("tiny.pth").write_bytes(b"damaged")
-    code, _, err = infer(tiny, many, tmp_path / "out", "--workers", 2)
-    assert code == 1
-    assert err.count("tiny.pth contains more than tensors") == 1
-    assert "restart" not in err
-
-
-def test_the_place_of_a_worker_is_read_from_the_environment() -> None:
-    assert read_rank_info({}) is None
-    assert read_rank_info({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}) is None
-    torchrun = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
-    assert read_rank_info(torchrun | {"TORCHELASTIC_RESTART_COUNT": "2"}) == RankInfo(
-        rank=5, world_size=8, local_rank=1, local_world_size=4, restarts=2
-    )
-    slurm = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "8", "SLURM_NNODES": "2"}
-    assert read_rank_info(slurm | {"SLURM_PROCID": "5", "SLURM_LOCALID": "1"}) == RankInfo(
-        rank=5, world_size=8, local_rank=1, local_world_size=4
-    )
-
-
-def test_the_function_changes_nothing_in_the_callers_process(
-    sharp: Path, frames: Path, tmp_path: Path
-) -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    environment, handlers = dict(os.environ), [signal.getsignal(number) for number in numbers]
-    record = bddseg.infer(str(sharp), frames, tmp_path / "out", device="cpu", num_workers=2)
-    assert record is not None
-    assert (record.status, record.done, len(record.workers)) == ("finished", 5, 2)
-    assert dict(os.environ) == environment
-    assert [signal.getsignal(number) for number in numbers] == handlers
-
-
-def test_the_function_raises_what_a_worker_raises(tiny: Path, frames: Path, tmp_path: Path) -> None:
-    tiny.with_name("tiny.pth").write_bytes(b"damaged")
-    with pytest.raises(BddsegError, match="contains more than tensors"):
+    with pytest.raises(BddsegError, match="cannot be read as a checkpoint"):
         bddseg.infer(str(tiny), frames, tmp_path / "out", device="cpu", num_workers=2)
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "out").exists()
+    assert not list_processes(os.getpid())
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", 2)])
+def test_a_result_that_cannot_be_written_ends_the_run_with_one_message_and_no_restart(
+    sharp: Path, many: Path, tmp_path: Path, options: tuple[object, ...]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "masks").write_text("no folder")
+    code, text, err = finish(start(sharp, many, out, "--overwrite", *options))
+    assert (code, text) == (1, "")
+    assert err.count("Cannot write") == 1
+    assert "started again" not in err
+    assert "Traceback" not in err
+    record = read_run(out)
+    assert (record["status"], record["restarts"], record["done"]) == ("failed", 0, 0)
+
+
+def test_no_process_of_a_run_outlives_torchruns_agent(
+    sharp: Path, many: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = start(sharp, many, out, "--workers", 2, environment=SLOW)
+    workers = find_workers(process)
+    wait_for_masks(process, out, 1)
+    (agent,) = list_processes(process.pid)
+    os.kill(agent, signal.SIGKILL)
+    code, _, err = finish(process)
+    assert code == 1
+    assert "The process that starts the workers was killed by SIGKILL" in err
+    assert read_run(out)["status"] == "failed"
+    assert not any(map(is_running, workers))

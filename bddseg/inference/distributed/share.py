@@ -1,0 +1,172 @@
+"""A worker's share of a run: it loads the model, and processes work items until there are none."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+
+from bddseg.data.sources.source import open_source
+from bddseg.errors import BddsegError
+from bddseg.inference.distributed.connection import WorkerEndedError
+from bddseg.inference.distributed.messages import Claim, Goodbye, Heartbeat, Message, Reply
+from bddseg.inference.distributed.rank import RankInfo
+from bddseg.inference.manifest import WorkItem
+from bddseg.inference.memory import get_peak_memory_mb
+from bddseg.inference.pipeline import Pipeline, Work
+from bddseg.inference.predictor import Predictor, load_model
+from bddseg.inference.run import RunSpec
+from bddseg.inference.runtimes.torch import choose_device
+from bddseg.inference.writers.writer import RunWriters
+from bddseg.record import WorkerStats
+from bddseg.tasks.task import get_task
+
+# A frame may take this many times as long as a heartbeat, and loading and the first frame this
+# many times: nothing else tells a slow network from one that never returns.
+_FRAME_FACTOR = 10
+_FIRST_FRAME_FACTOR = 30
+_TTA_FACTOR = 17
+
+
+class Share:
+    """A worker's share of a run; `exchange` sends a message to the coordinator for its reply."""
+
+    def __init__(self, spec: RunSpec, rank: RankInfo, exchange: Callable[[Message], Reply]) -> None:
+        self._spec = spec
+        self._rank = rank
+        self._exchange = exchange
+        self._created_s = time.monotonic()
+        self._pipeline: Pipeline | None = None
+        self._device = ""
+        self._is_stopped = self._is_hanging = False
+        self._since_ns = 0
+        self.is_finished = False
+
+    def load(self) -> Predictor:
+        """Return the model, on this worker's device.
+
+        Raises:
+            BddsegError: it cannot be loaded.
+        """
+        execution, rank = self._spec.execution, self._rank
+        if rank.local_world_size > 1:
+            torch.set_num_threads(rank.num_cores)
+        return load_model(
+            self._spec.entry,
+            weights=self._spec.weights,
+            task=execution.task,
+            runtime=execution.runtime,
+            device=choose_device_of(rank, execution.device),
+            precision=execution.precision,
+            tta=execution.tta,
+        )
+
+    def process(self, predictor: Predictor) -> None:
+        """Process work items until there are none left or `stop` is called, in the main thread.
+
+        There Ctrl-C gets through between two layers of the network, and OpenMP is at its best where
+        only one thread ever asks it for others.
+
+        Raises:
+            BddsegError: the run cannot go on.
+        """
+        spec = self._spec
+        writers = RunWriters(spec.out, spec.formats, get_task(spec.task), spec.source)
+        work = Work(
+            source=open_source(spec.source, spec.selection, exclude=spec.out),
+            claim=self._claim,
+            is_done=lambda ref: writers.is_done(ref, self._since_ns),
+            complete=self._exchange,
+        )
+        # On a CPU the network has the cores; a GPU wants many threads that decode and encode.
+        num_threads = 1 if predictor.device.type == "cpu" else max(2, self._rank.num_cores // 2)
+        batch_size = spec.execution.batch_size
+        self._device = str(predictor.device)
+        self._pipeline = Pipeline(
+            predictor, writers, work, batch_size=batch_size, num_io_threads=num_threads
+        )
+        if self._is_stopped:
+            self._pipeline.stop()
+        try:
+            self._pipeline.run()
+        finally:
+            self.is_finished = True
+            # Of one that hangs, its frames are the possible cause.
+            if not self._is_hanging:
+                with suppress(BddsegError):
+                    self.send_heartbeat()
+                    self._exchange(Goodbye())
+
+    def stop(self) -> None:
+        """End as soon as what is in progress is written."""
+        self._is_stopped = True
+        if self._pipeline:
+            self._pipeline.stop()
+
+    def send_heartbeat(self) -> Reply:
+        """Tell the coordinator what this worker does."""
+        pipeline, device = self._pipeline, self._device
+        peak = {"process": get_peak_memory_mb()}
+        if device.startswith("cuda"):
+            peak["gpu"] = torch.cuda.max_memory_allocated(device) / 2**20
+        stats = WorkerStats(
+            rank=self._rank.rank,
+            host=platform.node(),
+            pid=os.getpid(),
+            device=device,
+            done=pipeline.done if pipeline else 0,
+            skipped=pipeline.skipped if pipeline else 0,
+            seconds=pipeline.stopwatch.seconds if pipeline else {},
+            peak_memory_mb={name: round(size, 1) for name, size in peak.items() if size},
+        )
+        return self._exchange(Heartbeat(stats, pipeline.current if pipeline else ""))
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is loaded."""
+        return self._pipeline is not None
+
+    def check(self) -> None:
+        """Raise a `WorkerEndedError` if loading or the network takes too long to be merely slow."""
+        started_s = time.monotonic() - self._created_s
+        idle_s = self._pipeline.idle_s if self._pipeline else started_s
+        has_frames = self._pipeline is not None and self._pipeline.done > 0
+        factor = _FRAME_FACTOR if has_frames else _FIRST_FRAME_FACTOR
+        if self._spec.execution.tta:
+            factor *= _TTA_FACTOR
+        if idle_s > factor * self._spec.launch.stall_timeout_s:
+            self._is_hanging = True
+            raise WorkerEndedError(
+                f"Worker {self._rank.rank} (process {os.getpid()}) has finished no frame for "
+                f"{idle_s:.0f} s.",
+                "If that is no fault, use a longer --stall-timeout.",
+            )
+
+    def _claim(self) -> WorkItem | None:
+        reply = self._exchange(Claim())
+        self._since_ns = reply.since_ns
+        if reply.state == "end":
+            return None
+        return reply.item or WorkItem(number=-1, refs=[])
+
+
+def choose_device_of(rank: RankInfo, name: str) -> str:
+    """Return the device of a worker: "cuda" without a number means the GPU of its local rank.
+
+    Raises:
+        BddsegError: there is no such device, or there are fewer than workers.
+    """
+    if choose_device(name).type != "cuda" or ":" in name:
+        return name
+    available = torch.cuda.device_count()
+    if rank.shares_gpus:
+        return f"cuda:{rank.local_rank % available}"
+    if rank.local_rank >= available:
+        raise BddsegError(
+            f"{rank.local_world_size} GPUs were requested, and torch {torch.__version__} finds "
+            f"{available}.",
+            f"Use --gpus {available}, or --device cpu --workers N.",
+        )
+    return f"cuda:{rank.local_rank}"

@@ -1,0 +1,167 @@
+"""What a run writes besides its results: the manifest of its frames, and the run record."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from bddseg.data.sources.files import drop_duplicates
+from bddseg.data.sources.source import FrameRef, open_source
+from bddseg.errors import BddsegError
+from bddseg.inference.manifest import MANIFEST_NAME, Manifest, write_manifest
+from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
+from bddseg.inference.writers.writer import RunWriters
+from bddseg.io.overwrite import refuse_overwriting
+from bddseg.io.walk import is_below
+from bddseg.record import RECORD_NAME, Failure, RunRecord, has_record, read_record
+from bddseg.tasks.task import get_task
+
+_RECORD_INTERVAL_S = 10.0
+
+
+class RunFolder:
+    """The output folder of a run.
+
+    Args:
+        spec: What the run is asked to do.
+        restarts: How often its workers were restarted before.
+
+    Raises:
+        BddsegError: the source cannot be used, or the folder holds another run.
+    """
+
+    def __init__(self, spec: RunSpec, restarts: int = 0) -> None:
+        self._spec = spec
+        self._writers = RunWriters(spec.out, spec.formats, get_task(spec.task), spec.source)
+        self._source = open_source(spec.source, spec.selection, exclude=spec.out)
+        if self._source.is_live:
+            raise BddsegError(
+                f"{spec.source} is a live source: its frames cannot be listed.",
+                "Use load_model(...).stream(source).",
+            )
+        self._written_s = time.monotonic()
+        self.manifest_path = spec.out / MANIFEST_NAME
+        self.record = _start_record(spec, restarts)
+
+    def start(self, world_size: int) -> None:
+        """List the frames, and write the manifest and the record.
+
+        Args:
+            world_size: Number of workers on all machines.
+
+        Raises:
+            BddsegError: the source holds no frames, the folder cannot be written, or a result would
+                overwrite a frame.
+        """
+        record = self.record
+        if not self._spec.overwrite and not has_record(self._spec.out):
+            refuse_overwriting([self.manifest_path, *islice(self._writers.list_existing(), 1)])
+        # In one pass, a frame at a time: there can be hundreds of thousands.
+        refs = drop_duplicates(self._list_frames(), self._report_duplicate)
+        write_manifest(self.manifest_path, refs, num_workers=world_size)
+        if not record.first_written_ns:
+            record.first_written_ns = (self._spec.out / RECORD_NAME).stat().st_mtime_ns
+            self._writers.date_back(record.first_written_ns)
+            record.write(self._spec.out)
+
+    def update(self) -> None:
+        """Write the record if it is old."""
+        if time.monotonic() - self._written_s > _RECORD_INTERVAL_S:
+            self.record.write(self._spec.out)
+            self._written_s = time.monotonic()
+
+    def finish(self) -> None:
+        """Write what is made of all frames, if the run is finished, and the final record.
+
+        Raises:
+            BddsegError: it cannot be written, or frames are missing.
+        """
+        record = self.record
+        record.failures.sort(key=lambda failure: failure.frame)
+        try:
+            if record.status == "finished":
+                self._check_complete()
+                self._writers.close(self._read_frames, record.first_written_ns)
+        except BddsegError as failure:
+            record.status, record.error = "failed", str(failure)
+            raise
+        finally:
+            record.write(self._spec.out)
+
+    def _check_complete(self) -> None:
+        record = self.record
+        known = record.done + record.skipped + len(record.failures)
+        if known != record.frames:
+            raise BddsegError(
+                f"{record.frames - known} of {record.frames} frames have neither a result nor an "
+                "error: a worker ended early.",
+                "Run the same command again: it resumes there.",
+            )
+
+    def _list_frames(self) -> Iterator[FrameRef]:
+        """Yield the frames of the source and count them; refuse to overwrite one."""
+        for ref in self._writers.check_frames(self._source.items()):
+            self.record.frames += 1
+            yield ref
+        # Before the manifest: a folder with files of ours is known by its record.
+        self.record.write(self._spec.out)
+
+    def _read_frames(self) -> Iterator[FrameRef]:
+        with Manifest(self.manifest_path) as manifest:
+            for number in range(len(manifest)):
+                yield from manifest.read(number)
+
+    def _report_duplicate(self, ref: FrameRef, error: BddsegError) -> None:
+        self.record.failures.append(Failure(frame=str(ref), error=str(error)))
+
+
+def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
+    weights = describe_weights(spec.weights)
+    identity = get_identity(spec, str(weights["sha256"]))
+    arguments = msgspec.to_builtins(asdict(spec) | {"entry": spec.entry.name}, enc_hook=str)
+    # Restarted workers continue the run that they were part of.
+    earlier = read_record(spec.out) if not spec.overwrite or restarts else None
+    if earlier is None:
+        _refuse_inside_frames(spec)
+    elif earlier.identity != identity:
+        raise _describe_other_run(spec.out, earlier, identity)
+    return RunRecord(
+        model=spec.entry.name,
+        task=spec.task,
+        weights=weights,
+        arguments=arguments,
+        identity=identity,
+        versions=list_versions(),
+        device="",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        first_written_ns=earlier.first_written_ns if earlier else 0,
+        restarts=restarts,
+    )
+
+
+def _refuse_inside_frames(spec: RunSpec) -> None:
+    """Refuse a new output folder in the folder of the frames: results would become frames."""
+    source = Path(spec.source)
+    if not source.is_dir() or not is_below(spec.out, source):
+        return
+    if not spec.overwrite or is_below(source, spec.out):
+        raise BddsegError(
+            f"The output {spec.out} lies in {source}, the folder of the frames.",
+            "Choose an output outside of it with -o.",
+        )
+
+
+def _describe_other_run(out: Path, earlier: RunRecord, identity: dict[str, object]) -> BddsegError:
+    changed = [
+        f"{key} was {earlier.identity.get(key)} and is {value}"
+        for key, value in identity.items()
+        if earlier.identity.get(key) != value
+    ]
+    return BddsegError(
+        f"{out} holds another run: {'; '.join(changed)}.",
+        "Choose another output with -o, or use --overwrite to replace its results.",
+    )
