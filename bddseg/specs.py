@@ -32,6 +32,8 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
             within the larger, the short edge within the smaller, in portrait or landscape);
             without, the exact size in pixels.
         keep_ratio: Keep the image's aspect ratio.
+        pad_value: Put the resized image in the middle of an input of exactly `size_hw`, and fill
+            the rest with this grey level ("letterbox"); only with `keep_ratio`.
         round_pixels: Round resized pixels to whole grey levels, as many packages do that resize
             8-bit images; the zoo's models want them unrounded.
         channel_order: Order of the network's input channels, and of `mean` and `std`.
@@ -42,6 +44,7 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
 
     size_hw: SizeHW
     keep_ratio: bool = True
+    pad_value: Annotated[float, msgspec.Meta(ge=0, le=255)] | None = None
     round_pixels: bool = False
     channel_order: Literal["RGB", "BGR"] = "RGB"
     mean: ChannelValues
@@ -49,7 +52,7 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make inputs of no use: not finite, or all 0."""
+        """Refuse keys that exclude each other, and numbers that make inputs of no use."""
         if not all(map(math.isfinite, (*self.mean, *self.std, self.scale))):
             raise ValueError("mean, std and scale have to be finite numbers")
         if min(self.std) <= 0:
@@ -62,6 +65,13 @@ class Preprocessing(_Table, frozen=True, kw_only=True):
                 f"mean, std and scale make inputs of up to {largest:.3g}, and networks expect "
                 f"numbers above 0 and below {_LARGEST_INPUT:g}"
             )
+        if self.pad_value is not None and not self.keep_ratio:
+            raise ValueError("pad_value needs keep_ratio = true")
+
+    @property
+    def has_fixed_size(self) -> bool:
+        """Whether every image becomes an input of exactly `size_hw`."""
+        return not self.keep_ratio or self.pad_value is not None
 
 
 class SlidingWindow(_Table, frozen=True, kw_only=True):
@@ -140,11 +150,14 @@ class Entry(_Table, frozen=True, kw_only=True):
         description: One line about the model, for lists.
         task: Name of the task that masks are of.
         extra_tasks: Names of further tasks that the network has outputs for.
-        architecture: Name in the registry of architectures.
+        runtime: What executes the network, unless the user chooses another runtime.
+        architecture: Name in the registry of architectures; none where the weights are a file that
+            holds the network too, such as ONNX.
         options: Keywords of the architecture's builder; text that begins with "./" is a path
             relative to the TOML.
         class_map: For each class of the network, the class id of the task that it stands for;
             needed where the network was trained with another order of classes.
+        extra_class_maps: The same for outputs of `extra_tasks`, by name of the task.
         preprocessing: From an image to the network's input.
         sliding_window: Crops to run the network on; without, it is run on the whole image.
         weights: Where the checkpoint is.
@@ -161,9 +174,11 @@ class Entry(_Table, frozen=True, kw_only=True):
     description: str = ""
     task: Name
     extra_tasks: tuple[Name, ...] = ()
-    architecture: str
+    runtime: Name = "torch"
+    architecture: str = ""
     options: dict[str, Option] = {}
     class_map: tuple[int, ...] = ()
+    extra_class_maps: dict[Name, tuple[int, ...]] = {}
     preprocessing: Preprocessing
     sliding_window: SlidingWindow | None = None
     weights: Weights = Weights()
@@ -173,6 +188,15 @@ class Entry(_Table, frozen=True, kw_only=True):
     scores: PublishedScores | None = None
     parameters: Size | None = None
     links: Links = Links()
+
+    def __post_init__(self) -> None:
+        """Refuse an entry without a network."""
+        if self.runtime == "torch" and not self.architecture:
+            raise ValueError("architecture is missing; only other runtimes do without")
+
+    def get_class_map(self, task: str) -> tuple[int, ...]:
+        """Return the class map of one of the entry's tasks; empty where the orders are the same."""
+        return self.class_map if task == self.task else self.extra_class_maps.get(task, ())
 
     @property
     def short_name(self) -> str:

@@ -76,11 +76,15 @@ def infer(
         str, option("--device", "auto, cpu, cuda, cuda:N or mps.", PERFORMANCE)
     ] = "auto",
     runtime: Annotated[
-        str,
+        str | None,
         registered(
-            RUNTIME_NAMES, "--runtime", "What executes the network.", PERFORMANCE, metavar="NAME"
+            RUNTIME_NAMES,
+            "--runtime",
+            "What executes the network; by default what the model says.",
+            PERFORMANCE,
+            metavar="NAME",
         ),
-    ] = "torch",
+    ] = None,
     gpus: Annotated[int | None, number("--gpus", "Workers, one for each GPU.", PERFORMANCE)] = None,
     workers: Annotated[
         int | None, number("--workers", "Workers that share the CPU's cores.", PERFORMANCE)
@@ -142,7 +146,7 @@ def infer(
         source=source,
         selection=Selection(limit=limit, start=start, end=end, every=every),
         execution=Execution(
-            runtime=runtime,
+            runtime=runtime or entry.runtime,
             device="cuda" if gpus else device,
             precision=precision,
             tta=tta,

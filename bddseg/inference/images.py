@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bddseg.data.image import read_image
-from bddseg.data.preprocess import get_input_size
+from bddseg.data.preprocess import get_image_area, get_input_size
 from bddseg.errors import BddsegError
 from bddseg.models.layers import get_size
 from bddseg.specs import Preprocessing
@@ -25,10 +25,16 @@ ImageLike = Union[str, Path, Image, "PIL.Image.Image"]
 def preprocess_on_device(images: Tensor, spec: Preprocessing, *, scale: float = 1.0) -> Tensor:
     """Return images (N, H, W, 3), uint8, as inputs (N, 3, h, w), float32, as `preprocess` does."""
     pixels = images.permute(0, 3, 1, 2).float()
-    size_hw = get_input_size(get_size(pixels), spec, scale=scale)
-    if get_size(pixels) != size_hw:
-        pixels = F.interpolate(pixels, size_hw, mode="bilinear", align_corners=False)
+    size_hw = get_size(pixels)
+    input_hw = get_input_size(size_hw, spec, scale=scale)
+    rows, columns = get_image_area(size_hw, spec, scale=scale)
+    area_hw = (rows.stop - rows.start, columns.stop - columns.start)
+    if size_hw != area_hw:
+        pixels = F.interpolate(pixels, area_hw, mode="bilinear", align_corners=False)
         pixels = pixels.round() if spec.round_pixels else pixels
+    if spec.pad_value is not None:
+        border = (columns.start, input_hw[1] - columns.stop, rows.start, input_hw[0] - rows.stop)
+        pixels = F.pad(pixels, border, value=spec.pad_value)
     if spec.channel_order == "BGR":
         pixels = pixels.flip(1)
     mean, std = (

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bddseg.data.preprocess import preprocess
+from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, preprocess_on_device, to_image
@@ -171,14 +171,12 @@ class Predictor:
     def compute_logits(self, batch: Sequence[Inputs]) -> Tensor:
         """Return the logits (N, K, h, w), float32, on the device, of N images of one `shape`.
 
-        They are in the task's order of classes, at the size of the network's input. With test-time
-        augmentation they are log-probabilities at the images' own size.
+        They are in the task's order of classes, at the size that the image has in the network's
+        input. With test-time augmentation they are log-probabilities at the images' own size.
         """
         with torch.inference_mode():
-            inputs = self._stack(batch)
-            if not self.tta:
-                return self._run(inputs[0])
-            return self._average(inputs, batch[0].size_hw)
+            inputs, size_hw = self._stack(batch), batch[0].size_hw
+            return self._average(inputs, size_hw) if self.tta else self._run(inputs[0], size_hw)
 
     def argmax(self, logits: Tensor, size_hw: SizeHW) -> Tensor:
         """Return the class ids (N, H, W), uint8, on the device, at the images' own size.
@@ -263,26 +261,33 @@ class Predictor:
         spec = self.entry.preprocessing
         return [preprocess_on_device(images, spec, scale=scale) for scale in self._scales]
 
-    def _run(self, inputs: Tensor) -> Tensor:
-        outputs = compute_logits(self.runtime, inputs, self.entry.sliding_window)
+    def _run(
+        self, inputs: Tensor, size_hw: SizeHW, *, scale: float = 1.0, mirrored: bool = False
+    ) -> Tensor:
+        """Return the logits of images of `size_hw`, or their mirror images, without padding."""
+        outputs = compute_logits(
+            self.runtime, inputs.flip(3) if mirrored else inputs, self.entry.sliding_window
+        )
         if self.task.name not in outputs:
             raise BddsegError(
                 f"The network of {self.entry.name} has no output '{self.task.name}', but "
                 f"{', '.join(outputs)}.",
                 "Correct task and extra_tasks in its entry.",
             )
-        logits = outputs[self.task.name]
-        if self.task.name == self.entry.task:
-            logits = apply_class_map(logits, self.entry.class_map)
+        class_map = self.entry.get_class_map(self.task.name)
+        logits = apply_class_map(outputs[self.task.name], class_map)
+        rows, columns = get_image_area(size_hw, self.entry.preprocessing, scale=scale)
+        if mirrored:
+            columns = slice(logits.shape[3] - columns.stop, logits.shape[3] - columns.start)
         # In float32 whatever the network ran in: half precision has too few steps for argmax.
-        return logits.float()
+        return logits[:, :, rows, columns].float()
 
     def _average(self, inputs: Sequence[Tensor], size_hw: SizeHW) -> Tensor:
         """Return log-probabilities (N, K, *size_hw), averaged over inputs and their mirrors."""
         total = torch.zeros((), device=self.device)
-        for each in inputs:
+        for each, scale in zip(inputs, self._scales, strict=True):
             for mirrored in (False, True):
-                logits = self._run(each.flip(3) if mirrored else each)
+                logits = self._run(each, size_hw, scale=scale, mirrored=mirrored)
                 logits = resize(logits, size_hw, align_corners=self.runtime.align_corners)
                 scores = logits.softmax(dim=1)
                 total = total + (scores.flip(3) if mirrored else scores)
@@ -294,7 +299,7 @@ def load_model(
     *,
     weights: str | Path | None = None,
     task: str | None = None,
-    runtime: str = "torch",
+    runtime: str | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
     tta: bool = False,
@@ -305,7 +310,7 @@ def load_model(
         model: A model's name, the path of an entry's TOML file, or an entry.
         weights: A checkpoint file; without, the entry's own, downloaded if necessary.
         task: Which of the model's tasks to predict; without, the main one.
-        runtime: Name of the runtime that executes the network.
+        runtime: Name of the runtime that executes the network; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in; "fp16" and "bf16" use torch's autocast.
         tta: Average over six scales and their mirror images: slower, and a little better.
@@ -314,7 +319,7 @@ def load_model(
         BddsegError: no such model, weights or device, or weights that do not fit.
     """
     entry = find_entry(model)
-    executor = RUNTIMES.load(runtime)
+    executor = RUNTIMES.load(runtime or entry.runtime)
     path = Path(weights) if weights else get_weights(entry)
     loaded = executor.load(entry, path, device=device, precision=precision)
     _log.info("%s on %s with %s", entry.name, loaded.device, path)

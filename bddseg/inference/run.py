@@ -116,7 +116,7 @@ def infer(
     limit: int | None = None,
     overwrite: bool = False,
     num_workers: int = 1,
-    runtime: str = "torch",
+    runtime: str | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
     tta: bool = False,
@@ -136,7 +136,7 @@ def infer(
         limit: Only the first N frames.
         overwrite: Replace the results of another run in that folder.
         num_workers: Number of processes; on GPUs, one for each.
-        runtime: What executes the network.
+        runtime: What executes the network; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "fp32", "fp16" or "bf16".
         tta: Average over six scales and their mirror images.
@@ -156,7 +156,11 @@ def infer(
         source=str(source),
         selection=Selection(limit=limit),
         execution=Execution(
-            runtime=runtime, device=device, precision=precision, tta=tta, batch_size=batch_size
+            runtime=runtime or entry.runtime,
+            device=device,
+            precision=precision,
+            tta=tta,
+            batch_size=batch_size,
         ),
         out=Path(out),
         formats=tuple(formats),
@@ -206,7 +210,14 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
 def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
     """Return what the results of a run depend on: it is resumed only where this is the same."""
     entry = msgspec.to_builtins(spec.entry)
-    keys = ("architecture", "options", "class_map", "preprocessing", "sliding_window")
+    keys = (
+        "architecture",
+        "options",
+        "class_map",
+        "extra_class_maps",
+        "preprocessing",
+        "sliding_window",
+    )
     execution = spec.execution
     identity = {
         "model": spec.entry.name,

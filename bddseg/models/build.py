@@ -37,16 +37,13 @@ def build_network(entry: Entry) -> nn.Module:
         BddsegError: There is no such architecture, an option does not fit it, or the class_map
             misses a class of the task.
     """
-    task = get_task(entry.task)
-    if entry.class_map and set(entry.class_map) != set(range(task.num_classes)):
+    if not entry.architecture:
         raise BddsegError(
-            f"The class_map {list(entry.class_map)} of {entry.name} does not cover the class ids "
-            f"0 to {task.num_classes - 1} of the task {task.name}.",
-            "For each class of the network, give the id of one of these classes: "
-            f"{', '.join(task.classes)}.",
+            f"{entry.name} has no architecture: its network is in its file.",
+            f"Use it with the runtime '{entry.runtime}'.",
         )
     architecture = ARCHITECTURES.load(entry.architecture)
-    num_classes = len(entry.class_map) or task.num_classes
+    num_classes = count_classes(entry, entry.task)
     try:
         return call_with_options(
             partial(architecture, num_classes=num_classes), entry.options, "options"
@@ -55,3 +52,20 @@ def build_network(entry: Entry) -> nn.Module:
         raise BddsegError(
             f"{entry.name} (architecture {entry.architecture}): {error.message}", error.hint
         ) from error
+
+
+def count_classes(entry: Entry, task_name: str) -> int:
+    """Return how many classes the network has for one of the entry's tasks.
+
+    Raises:
+        BddsegError: The class map misses a class of the task.
+    """
+    task, class_map = get_task(task_name), entry.get_class_map(task_name)
+    if class_map and set(class_map) != set(range(task.num_classes)):
+        raise BddsegError(
+            f"The class_map {list(class_map)} of {entry.name} does not cover the class ids "
+            f"0 to {task.num_classes - 1} of the task {task.name}.",
+            "For each class of the network, give the id of one of these classes: "
+            f"{', '.join(task.classes)}.",
+        )
+    return len(class_map) or task.num_classes

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bddseg.inference.postprocess import apply_class_map, argmax
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.inference.sliding_window import compute_logits
-from bddseg.models.build import build_network
+from bddseg.models.build import build_network, count_classes
 from bddseg.models.network import Fusible, Network
 from bddseg.specs import Entry
 from bddseg.tasks.task import get_task
@@ -41,8 +41,7 @@ class Example:
     def num_classes(self) -> dict[str, int]:
         """Number of classes of each output, by task name."""
         entry = self.entry
-        classes = {name: get_task(name).num_classes for name in (entry.task, *entry.extra_tasks)}
-        return classes | {entry.task: len(entry.class_map) or classes[entry.task]}
+        return {name: count_classes(entry, name) for name in (entry.task, *entry.extra_tasks)}
 
     def make_images(self) -> Tensor:
         """Return two different images (2, 3, H, W) of an odd size, the same at each call."""

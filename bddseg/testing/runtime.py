@@ -3,13 +3,15 @@
 import torch
 
 from bddseg.inference.runtimes.runtime import Runtime
+from bddseg.models.build import count_classes
 from bddseg.specs import Entry
-from bddseg.tasks.task import get_task
 from bddseg.testing.check import check
 
 
 def check_runtime(runtime: Runtime, entry: Entry) -> None:
-    """Check a loaded runtime: logits of each task for images of odd sizes, and batches of any size.
+    """Check a loaded runtime: logits for batches of any size.
+
+    Images are of an odd size, or of the entry's where its preprocessing makes all images equal.
 
     Args:
         runtime: With the entry's network, as `load` returned it.
@@ -21,9 +23,11 @@ def check_runtime(runtime: Runtime, entry: Entry) -> None:
     check(str(runtime.device) != "", "the runtime has no device")
     check(isinstance(runtime.align_corners, bool), "align_corners has to be True or False")
     check(bool(type(runtime).list_devices()), "list_devices() lists no device")
-    num_classes = len(entry.class_map) or get_task(entry.task).num_classes
+    num_classes = count_classes(entry, entry.task)
+    spec = entry.preprocessing
+    size_hw = spec.size_hw if spec.has_fixed_size else (65, 97)
     for batch_size in (1, 2):
-        images = torch.zeros(batch_size, 3, 65, 97, device=runtime.device)
+        images = torch.zeros(batch_size, 3, *size_hw, device=runtime.device)
         with torch.inference_mode():
             outputs = runtime.infer(images)
         check(entry.task in outputs, f"infer() gives no logits of {entry.task}")

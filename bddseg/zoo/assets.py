@@ -91,7 +91,8 @@ def get_weights_asset(entry: Entry) -> Asset:
 def _make_asset(entry: Entry, kind: AssetKind, folder: str, urls: Sequence[str]) -> Asset:
     suffixes = [PurePosixPath(urlsplit(url).path).suffix for url in urls]
     if kind is AssetKind.WEIGHTS:
-        suffixes = [".safetensors" if ".safetensors" in suffixes else ".pth"]
+        kinds = (each for each in (".safetensors", ".onnx") if each in suffixes)
+        suffixes = [next(kinds, ".pth")]
     in_catalog = entry in list_entries()
     # The path on the zoo's host. That of a user's own entry contains a digest: such an entry often
     # starts as a copy of a published one, with its name, and the two files must not be mixed up.

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bddseg.data.preprocess import fit_size, get_input_size, preprocess
+from bddseg.data.preprocess import fit_size, get_image_area, get_input_size, preprocess
 from bddseg.specs import Preprocessing
 from bddseg.types import Image, SizeHW
 
@@ -73,3 +73,39 @@ def test_without_the_ratio_the_size_is_exact() -> None:
 def test_the_input_is_scaled_for_test_time_augmentation(image: Image) -> None:
     assert get_input_size((30, 40), NEUTRAL, scale=2) == (90, 120)
     assert preprocess(image, NEUTRAL, scale=2).shape == (3, 90, 120)
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "rows", "columns"),
+    [
+        ((720, 1280), (12, 372), (0, 640)),
+        ((1280, 720), (0, 384), (212, 428)),  # the input does not turn with the image
+        ((384, 640), (0, 384), (0, 640)),
+        ((1, 5000), (191, 192), (0, 640)),
+    ],
+)
+def test_a_padded_image_is_in_the_middle_of_an_input_of_exactly_the_size(
+    size_hw: SizeHW, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    spec = Preprocessing(size_hw=(384, 640), pad_value=114, mean=(0, 0, 0), std=(1, 1, 1))
+    assert get_input_size(size_hw, spec) == (384, 640)
+    assert get_image_area(size_hw, spec) == (slice(*rows), slice(*columns))
+
+
+def test_padding_is_normalised_like_pixels_of_its_grey_level(image: Image) -> None:
+    mean, std = (10.0, 20.0, 30.0), (2.0, 3.0, 4.0)
+    plain = Preprocessing(size_hw=(45, 60), mean=mean, std=std)
+    padded = Preprocessing(size_hw=(51, 60), pad_value=114, mean=mean, std=std)
+    inputs = preprocess(image, padded)
+    assert inputs.shape == (3, 51, 60)
+    assert np.array_equal(inputs[:, 3:48], preprocess(image, plain))
+    grey = (114 - np.array(mean)) / np.array(std)
+    for border in (inputs[:, :3], inputs[:, 48:]):
+        np.testing.assert_allclose(border, np.broadcast_to(grey[:, None, None], border.shape))
+
+
+def test_padding_without_keeping_the_ratio_is_refused() -> None:
+    with pytest.raises(ValueError, match="pad_value needs keep_ratio"):
+        Preprocessing(
+            size_hw=(45, 60), keep_ratio=False, pad_value=0, mean=(0, 0, 0), std=(1, 1, 1)
+        )

@@ -166,11 +166,7 @@ class TwinLiteNetPlus(nn.Module):
             self.add_module(f"out_{name}", UpBlock(_FINE, 2, last=True))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (N, 3, H, W), pixels 0 to 1 -> logits (N, 2, H, W) of two tasks.
-
-        `drivable_binary` has the background first, as published; `lane_binary` has it last, as the
-        task does.
-        """
+        """Images (N, 3, H, W), pixels 0 to 1 -> logits (N, 2, H, W), background first, by task."""
         height, width = images.shape[2:]
         rows, columns = _MULTIPLES_HW
         padded = F.pad(images, (0, -width % columns, 0, -height % rows))
@@ -181,7 +177,7 @@ class TwinLiteNetPlus(nn.Module):
             self._decode(features, half, quarter, name)[..., :height, :width]
             for name in ("da", "ll")
         )
-        return {"drivable_binary": drivable, "lane_binary": lanes.flip(1)}
+        return {"drivable_binary": drivable, "lane_binary": lanes}
 
     def fuse(self) -> None:
         """Fold norms into convolutions and store channels last, which is fastest on CPUs."""
