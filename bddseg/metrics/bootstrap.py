@@ -20,11 +20,11 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """The second result minus the first, in points.
+class Interval:
+    """A number with its uncertainty, in points.
 
     Attributes:
-        value: Difference on all frames.
+        value: Number on all frames.
         low: Lower end of the 95 % confidence interval.
         high: Upper end.
     """
@@ -32,6 +32,12 @@ class Difference:
     value: float
     low: float
     high: float
+
+
+class Difference(Interval):
+    """The second result minus the first, in points."""
+
+    __slots__ = ()
 
     @property
     def significant(self) -> bool:
@@ -41,6 +47,15 @@ class Difference:
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as plain data."""
         return asdict(self) | {"significant": self.significant}
+
+
+def estimate_intervals(evaluation: Evaluation) -> dict[str, Interval]:
+    """Return each headline with a bootstrap interval over frames; see `compare_evaluations`."""
+    intervals: dict[str, Interval] = {}
+    for name in evaluation.metrics:
+        samples = _score_samples(name, evaluation)
+        intervals |= {key: Interval(**_summarize(samples[key])) for key in samples}
+    return intervals
 
 
 def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
@@ -64,7 +79,7 @@ def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Diff
     differences: dict[str, Difference] = {}
     for name in first.metrics:
         before, after = _score_samples(name, first), _score_samples(name, second)
-        differences |= {key: _summarize(after[key] - before[key]) for key in before}
+        differences |= {key: Difference(**_summarize(after[key] - before[key])) for key in before}
     return differences
 
 
@@ -91,9 +106,9 @@ def _draw_weights(num_frames: int) -> Iterator[Floats]:
         yield generator.multinomial(num_frames, shares, size=_CHUNK).astype(np.float64)
 
 
-def _summarize(changes: Floats) -> Difference:
-    samples = changes[1:]
+def _summarize(values: Floats) -> dict[str, float]:
+    samples = values[1:]
     # Without a sample that has a value, as for a class that occurs nowhere, there is no interval.
     usable = samples[~np.isnan(samples)]
     low, high = np.percentile(usable, _PERCENTILES) if usable.size else (math.nan, math.nan)
-    return Difference(value=float(changes[0]), low=float(low), high=float(high))
+    return {"value": float(values[0]), "low": float(low), "high": float(high)}

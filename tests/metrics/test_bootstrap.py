@@ -8,7 +8,7 @@ import pytest
 from metrics.helpers import write_masks
 
 from bddseg.errors import BddsegError
-from bddseg.metrics.bootstrap import Difference, compare_evaluations
+from bddseg.metrics.bootstrap import Difference, compare_evaluations, estimate_intervals
 from bddseg.metrics.evaluate import evaluate
 from bddseg.metrics.evaluation import Evaluation, FrameResult
 from bddseg.metrics.metric import METRICS, FramePair
@@ -89,3 +89,15 @@ def test_results_of_other_frames_cannot_be_compared(tmp_path: Path) -> None:
     two = write_masks(tmp_path / "2", ground_truth={"b": [[0]]}, predictions={"b": [[0]]})
     with pytest.raises(BddsegError, match="different frames"):
         compare_evaluations(evaluate(*one), evaluate(*two))
+
+
+def test_the_interval_of_one_evaluation_holds_its_headline_and_narrows_with_agreement() -> None:
+    evaluation = make_evaluation(0.1, 1)
+    intervals = estimate_intervals(evaluation)
+    assert set(intervals) == set(evaluation.headlines)
+    for key, interval in intervals.items():
+        assert interval.value == pytest.approx(evaluation.headlines[key])
+        assert interval.low < interval.value < interval.high
+    same = Evaluation(task=TASK, frames=evaluation.frames[:1] * 60)
+    for interval in estimate_intervals(same).values():
+        assert interval.high - interval.low < 1e-9
