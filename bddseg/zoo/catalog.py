@@ -21,6 +21,15 @@ T = TypeVar("T")
 _DEEPEST = 50
 # Characters of an entry's name in errors; names of files end at 255.
 _LONGEST_NAME = 128
+# Models of a package in the repository, for those who have not installed it.
+_PLUGIN_MODELS = {
+    "bddseg-realtime": (
+        "espnetv2_1024x512",
+        "twinlitenetplus_nano",
+        "twinlitenetplus_small",
+        "twinlitenet",
+    )
+}
 
 
 def _check(candidate: Any) -> None:
@@ -161,6 +170,12 @@ def find_entry(model: str | Path | Entry) -> Entry:
     for entry in list_entries():
         if model in (entry.name, entry.short_name):
             return entry
+    for package, models in _PLUGIN_MODELS.items():
+        if model in models:
+            raise BddsegError(
+                f"The model '{model}' is in the package {package}, which is not installed.",
+                f"Install it, in a copy of the repository: pip install ./plugins/{package}",
+            )
     names = [entry.short_name for entry in list_entries()]
     raise unknown_name("model", model, names, "`bddseg zoo list` shows all models.")
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
@@ -24,6 +23,7 @@ from bddseg.zoo.addresses import (
     list_md5_addresses,
 )
 from bddseg.zoo.assets import Asset, get_weights_asset
+from bddseg.zoo.availability import ZOO_OUTAGE, Availability, find_availability
 from bddseg.zoo.cache import (
     Receipt,
     get_cached_path,
@@ -39,12 +39,6 @@ from bddseg.zoo.urls import redact
 
 if TYPE_CHECKING:
     from bddseg.zoo.http import HttpClient
-
-_ZOO_HOST = "dl.cv.ethz.ch"
-_ZOO_OUTAGE = (
-    f"{_ZOO_HOST}, the only host of the zoo's files, has been reported down since March 2026 "
-    "(github.com/SysCV/bdd100k-models/issues/28)."
-)
 
 _log = logging.getLogger(__name__)
 
@@ -278,15 +272,17 @@ def _make_error(asset: Asset, reasons: list[str]) -> BddsegError:
     hints = ["a mirror (--mirror URL, or BDDSEG_MIRRORS)"] if asset.in_catalog else []
     model = asset.entry.name if asset.in_catalog else "MODEL.toml"
     hints.append(f"a local file (bddseg zoo download {model} --from PATH)")
-    if any(urlsplit(url).hostname == _ZOO_HOST for url in asset.urls):
-        parts.append(_ZOO_OUTAGE)
-        names = [entry.short_name for entry in list_entries() if _is_available(entry)][:3]
-        available = ", ".join(names) or "package bddseg-twinlitenet has one"
-        hints.append(f"another model with available weights ({available})")
+    if find_availability(asset.entry) is Availability.HOST_DOWN:
+        parts.append(ZOO_OUTAGE)
+        hints.append(f"another model with available weights ({_list_available()})")
     return BddsegError(" ".join(parts), f"Use {'; or '.join(hints)}.")
 
 
-def _is_available(entry: Entry) -> bool:
-    """Return whether the weights are cached or on another host than the zoo's."""
-    hosts = {urlsplit(url).hostname for url in entry.weights.urls}
-    return bool(hosts - {_ZOO_HOST}) or (bool(hosts) and is_file(get_weights_path(entry)))
+def _list_available() -> str:
+    usable = (Availability.CACHED, Availability.ONLINE)
+    names = [
+        entry.short_name
+        for entry in list_entries()
+        if entry.weights.urls and find_availability(entry) in usable
+    ]
+    return ", ".join(names[:3]) or "the package bddseg-realtime has some"

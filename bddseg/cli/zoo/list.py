@@ -13,11 +13,12 @@ from bddseg.cli.zoo.show import describe
 from bddseg.errors import unknown_name
 from bddseg.io.read import is_file
 from bddseg.specs import Entry
+from bddseg.zoo.availability import ZOO_OUTAGE, Availability, find_availability
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import list_models as list_entries
 
 # Columns of text; the others hold numbers.
-_TEXT = ("model", "task", "architecture")
+_TEXT = ("model", "weights", "task", "architecture")
 
 
 class SortKey(StrEnum):
@@ -79,6 +80,8 @@ def list_models(
     text = [number for number, heading in enumerate(columns) if heading in _TEXT]
     show(make_table([*columns], [*zip(*columns.values(), strict=True)], text=text))
     described = [entry for entry in entries if entry.description]
+    if any(find_availability(entry) is Availability.HOST_DOWN for entry in entries):
+        show(f"\nhost down: {ZOO_OUTAGE}")
     if described:
         show("\n" + "\n".join(f"{each.short_name}: {each.description}." for each in described))
 
@@ -125,6 +128,7 @@ def _make_columns(entries: Sequence[Entry]) -> dict[str, list[str]]:
     columns = {
         "mIoU val": [f"{each.miou_val:.2f}" if each else "" for each in scores],
         "mIoU test": [f"{each.miou_test:.2f}" if each else "" for each in scores],
+        "weights": [str(find_availability(entry)) for entry in entries],
         "params (M)": [_format_millions(entry.parameters) for entry in entries],
         "cached (MB)": [_format_millions(_get_size(entry)) for entry in entries],
         "task": [entry.task for entry in entries],
@@ -135,4 +139,4 @@ def _make_columns(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def _format_millions(number: int | None) -> str:
-    return f"{number / 1e6:.1f}" if number else ""
+    return f"{number / 1e6:.{1 if number >= 1e6 else 2}f}" if number else ""

@@ -9,6 +9,7 @@ from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
 from bddseg.io.read import is_file
 from bddseg.specs import Entry
+from bddseg.zoo.availability import find_availability
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry, format_entry
 from bddseg.zoo.urls import redact
@@ -46,6 +47,7 @@ def describe(entry: Entry) -> dict[str, object]:
     return {
         **_redact(msgspec.to_builtins(entry)),
         "short_name": entry.short_name,
+        "availability": find_availability(entry),
         "cached": str(path) if is_file(path) else None,
         "cached_bytes": path.stat().st_size if is_file(path) else None,
     }

@@ -40,16 +40,16 @@ def test_columns_are_dropped_and_never_cut(
     assert all(len(line.rstrip()) <= columns for line in table)
     assert "…" not in out
     row = next(line for line in table if line.startswith("deeplabv3+_r101-d8_512x1024_80k "))
-    cells = ["84.73", "84.41", "62.6", "drivable", "DeepLabV3+"]
+    cells = ["84.73", "84.41", "host", "down", "62.6", "drivable", "DeepLabV3+"]
     assert row.split()[1:] == cells[: len(row.split()) - 1]
-    assert ("84.73" in row, "DeepLabV3+" in row) == (True, columns >= 100)
-    assert ("Not shown: " in out) == (columns < 100)
+    assert ("84.73" in row, "DeepLabV3+" in row) == (True, columns >= 120)
+    assert ("Not shown: " in out) == (columns < 120)
 
 
 def test_all_models_are_in_the_table(run: Run) -> None:
     out = run("zoo", "list", "--task", "drivable")[1]
     assert sum("-d8_" in line or "hr48" in line for line in out.splitlines()) == 26
-    assert "deeplabv3+_r101-d8_512x1024_80k 84.73 84.41 62.6 drivable DeepLabV3+" in " ".join(
+    assert "deeplabv3+_r101-d8_512x1024_80k 84.73 84.41 host down 62.6 drivable" in " ".join(
         out.split()
     )
 
@@ -64,7 +64,7 @@ def test_cached_models_have_a_size(
     path.parent.mkdir(parents=True)
     path.write_bytes(bytes(1_234_567))
     row = next(line for line in run("zoo", "list", "--cached")[1].splitlines() if "dnl" in line)
-    assert row.split()[1:] == ["84.21", "83.70", "50.0", "1.2", "drivable", "DNLNet"]
+    assert row.split()[1:] == ["84.21", "83.70", "cached", "50.0", "1.2", "drivable", "DNLNet"]
     assert name in [row["name"] for row in json.loads(run("zoo", "list", "--cached", "--json")[1])]
 
 
@@ -77,3 +77,17 @@ def test_an_unknown_architecture_is_an_error_that_names_the_nearest(run: Run) ->
 @pytest.mark.parametrize("option", ["--task", "--sort"])
 def test_an_unknown_task_or_key_is_wrong_usage(run: Run, option: str) -> None:
     assert run("zoo", "list", option, "nonsense")[0] == 2
+
+
+def test_it_says_where_weights_can_be_had(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BDDSEG_HOME", str(tmp_path))
+    out = run("zoo", "list")[1]
+    rows = {line.split()[0]: line.rstrip() for line in out.splitlines() if line}
+    assert " cached " in rows["demo"]
+    assert " online " in rows["espnetv2_1024x512"]
+    assert " host down " in rows["dnl_r50-d8_512x1024_40k"]
+    assert "down since March 2026" in out
+    shown = json.loads(run("zoo", "list", "--json")[1])
+    assert {row["availability"] for row in shown} == {"cached", "online", "host down"}
