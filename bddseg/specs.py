@@ -13,6 +13,7 @@ ChannelValues = tuple[float, float, float]
 # "$" would accept a newline at the end.
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\Z", max_length=128)]
 Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Sha1 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Option = bool | int | float | str | list[Any] | dict[str, Any]
 # Half precision ends at 65,504.
@@ -97,6 +98,7 @@ class Weights(_Table, frozen=True, kw_only=True):
         file: A path relative to the TOML, instead of URLs.
         md5: MD5 of the file.
         sha256: SHA-256 of the file; takes precedence over `md5`.
+        git_sha1: SHA-1 of the file as git stores it ("blob"), where nothing else is published.
         md5_url: URL of the published MD5.
     """
 
@@ -104,7 +106,13 @@ class Weights(_Table, frozen=True, kw_only=True):
     file: str | None = None
     md5: Md5 | None = None
     sha256: Sha256 | None = None
+    git_sha1: Sha1 | None = None
     md5_url: str | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """The checksum that counts, in hex digits; its length tells its kind."""
+        return self.sha256 or self.md5 or self.git_sha1
 
 
 class Paper(_Table, frozen=True, kw_only=True):

@@ -48,9 +48,8 @@ class Asset:
 
     @property
     def digest(self) -> str | None:
-        """SHA-256 or else MD5 in the entry, in hex digits."""
-        weights = self.entry.weights
-        return (weights.sha256 or weights.md5) if self.kind is AssetKind.WEIGHTS else None
+        """The checksum in the entry, in hex digits."""
+        return self.entry.weights.digest if self.kind is AssetKind.WEIGHTS else None
 
     @property
     def largest_bytes(self) -> int:
@@ -99,7 +98,7 @@ def _make_asset(entry: Entry, kind: AssetKind, folder: str, urls: Sequence[str])
     path = PurePosixPath(entry.task, folder, entry.name + suffixes[0])
     if not in_catalog:
         weights = entry.weights
-        identity = "\n".join([*weights.urls, weights.md5 or "", weights.sha256 or ""])
+        identity = "\n".join([*weights.urls, weights.digest or ""])
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         path = PurePosixPath("own", folder, f"{entry.name}-{digest}{suffixes[0]}")
     return Asset(entry=entry, kind=kind, path=path, urls=urls, in_catalog=in_catalog)

@@ -28,6 +28,7 @@ _PLUGIN_MODELS = {
         "twinlitenetplus_nano",
         "twinlitenetplus_small",
         "twinlitenet",
+        "yolop_640x640",
     )
 }
 

@@ -14,13 +14,14 @@ class Digests(NamedTuple):
 
     md5: str
     sha256: str
+    git_sha1: str
 
 
 class Checksum(NamedTuple):
     """A published checksum.
 
     Attributes:
-        digest: MD5 or SHA-256, in lower-case hex digits.
+        digest: MD5, SHA-256 or git's SHA-1, in lower-case hex digits.
         origin: Where it was published.
     """
 
@@ -31,24 +32,30 @@ class Checksum(NamedTuple):
         """Return how a file's checksum differs from this one; empty if it does not."""
         if self.digest in found:
             return ""
-        name = "MD5" if len(self.digest) == len(found.md5) else "SHA-256"
-        digest = found.md5 if name == "MD5" else found.sha256
-        return f"its {name} is {digest}, expected {self.digest} ({self.origin})"
+        names = ("MD5", "SHA-256", "SHA-1 in git")
+        for name, digest in zip(names, found, strict=True):
+            if len(digest) == len(self.digest):
+                return f"its {name} is {digest}, expected {self.digest} ({self.origin})"
+        return f"expected the checksum {self.digest} ({self.origin}), which is of no known kind"
 
 
 def hash_file(path: Path) -> Digests:
-    """Return MD5 and SHA-256 of a file, read once.
+    """Return the checksums of a file, read once.
 
     Raises:
         OSError: it cannot be read.
     """
-    # MD5 is what the zoo publishes. It detects damage; it is no defense against an attacker.
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    # MD5 is what the zoo publishes. It detects damage; like SHA-1, it does not stop an attacker.
+    hashes = (
+        hashlib.md5(usedforsecurity=False),
+        hashlib.sha256(),
+        hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False),
+    )
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
-            md5.update(chunk)
-            sha256.update(chunk)
-    return Digests(md5.hexdigest(), sha256.hexdigest())
+            for each in hashes:
+                each.update(chunk)
+    return Digests(*(each.hexdigest() for each in hashes))
 
 
 def parse_md5(text: str, name: str) -> str | None:

@@ -245,7 +245,7 @@ def _check_local_file(entry: Entry, path: Path) -> None:
             f"The weights file {path} in the entry of {entry.name} does not exist.",
             "Correct weights.file in its TOML, or use --weights FILE.",
         )
-    digest = entry.weights.sha256 or entry.weights.md5
+    digest = entry.weights.digest
     if not digest:
         return
     mismatch = Checksum(digest, f"the entry of {entry.name}").find_mismatch(hash_file(path))

@@ -110,6 +110,16 @@ def test_an_entry_can_have_several_urls_and_a_sha256(site: Site, tmp_path: Path,
     assert_downloaded(model)
 
 
+def test_an_entry_can_have_the_checksum_that_git_has(site: Site, tmp_path: Path, run: Run) -> None:
+    site.files[PATH] = File(body=BODY)
+    right = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest()
+    model = write_toml(tmp_path, f'urls = ["{site.url}{PATH}"]\ngit_sha1 = "{right}"')
+    assert run("zoo", "download", model)[0] == 0
+    assert_downloaded(model)
+    wrong = write_toml(tmp_path, f'urls = ["{site.url}{PATH}"]\ngit_sha1 = "{"0" * 40}"')
+    assert_refused(wrong, run("zoo", "download", wrong), f"its SHA-1 in git is {right}")
+
+
 def test_the_same_name_with_other_urls_is_another_file(
     site: Site, tmp_path: Path, run: Run
 ) -> None:
