@@ -90,6 +90,23 @@ class SlidingWindow(_Table, frozen=True, kw_only=True):
             )
 
 
+class Postprocessing(_Table, frozen=True, kw_only=True):
+    """What is changed in a label map after the network, in pixels of the frame; 0 means nothing.
+
+    Attributes:
+        min_region: Smaller regions of a class become background.
+        min_hole: Smaller regions of background get the class around them.
+    """
+
+    min_region: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_hole: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is changed."""
+        return self.min_region > 0 or self.min_hole > 0
+
+
 class Weights(_Table, frozen=True, kw_only=True):
     """Where the checkpoint is: URLs in order of preference, or a file beside the TOML.
 
@@ -168,6 +185,7 @@ class Entry(_Table, frozen=True, kw_only=True):
         extra_class_maps: The same for outputs of `extra_tasks`, by name of the task.
         preprocessing: From an image to the network's input.
         sliding_window: Crops to run the network on; without, it is run on the whole image.
+        postprocessing: Changes of the label map, unless the user asks for others.
         weights: Where the checkpoint is.
         license: License of the weights, an SPDX expression; empty if the publisher states none.
         paper: The publication.
@@ -189,6 +207,7 @@ class Entry(_Table, frozen=True, kw_only=True):
     extra_class_maps: dict[Name, tuple[int, ...]] = {}
     preprocessing: Preprocessing
     sliding_window: SlidingWindow | None = None
+    postprocessing: Postprocessing = Postprocessing()
     weights: Weights = Weights()
     license: str = ""
     paper: Paper | None = None
@@ -210,3 +229,10 @@ class Entry(_Table, frozen=True, kw_only=True):
     def short_name(self) -> str:
         """The name without the suffix that all models of the zoo share."""
         return self.name.removesuffix("_drivable_bdd100k")
+
+
+def change_postprocessing(entry: Entry, **values: int | None) -> Entry:
+    """Return an entry with other values in its postprocessing; None keeps those that it has."""
+    given = {name: value for name, value in values.items() if value is not None}
+    changed = msgspec.structs.replace(entry.postprocessing, **given)
+    return msgspec.structs.replace(entry, postprocessing=changed)

@@ -33,7 +33,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.io.read import MAX_PIXELS_VARIABLE
 from bddseg.progress import pluralize
-from bddseg.specs import Precision
+from bddseg.specs import Precision, change_postprocessing
 
 if TYPE_CHECKING:
     from bddseg.record import RunRecord
@@ -46,6 +46,8 @@ _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several wi
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
+_MIN_REGION = "Smaller regions of a class, in pixels, become background."
+_MIN_HOLE = "Smaller regions of background get the class around them."
 
 
 def infer(
@@ -68,6 +70,8 @@ def infer(
         bool,
         option("--tta", "Average over six scales and mirror images: 17 times the work.", MODEL),
     ] = False,
+    min_region: Annotated[int | None, number("--min-region", _MIN_REGION, MODEL, min=0)] = None,
+    min_hole: Annotated[int | None, number("--min-hole", _MIN_HOLE, MODEL, min=0)] = None,
     formats: Annotated[
         list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
     ] = ["mask"],  # noqa: B006
@@ -132,7 +136,7 @@ def infer(
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 
-    entry = find_entry(model)
+    entry = change_postprocessing(find_entry(model), min_region=min_region, min_hole=min_hole)
     with show_progress_group() as downloads:
         checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.

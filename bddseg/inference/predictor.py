@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bddseg.data.preprocess import get_image_area, preprocess
+from bddseg.data.regions import postprocess
 from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, preprocess_on_device, to_image
@@ -227,7 +228,7 @@ class Predictor:
                 f"Check the weights and the preprocessing of {self.entry.short_name}.",
             )
         return Prediction(
-            labels=label_map,
+            labels=postprocess(label_map, self.entry.postprocessing, self.task),
             task=self.task,
             name=name,
             image=image,

@@ -217,6 +217,7 @@ def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
         "extra_class_maps",
         "preprocessing",
         "sliding_window",
+        "postprocessing",
     )
     execution = spec.execution
     identity = {

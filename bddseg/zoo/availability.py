@@ -8,10 +8,13 @@ from bddseg.specs import Entry
 from bddseg.zoo.cache import get_weights_path
 
 _ZOO_HOST = "dl.cv.ethz.ch"
+_REPORT = "github.com/SysCV/bdd100k-models/issues/28"
 ZOO_OUTAGE = (
     f"{_ZOO_HOST}, the only host of the zoo's files, has been reported down since March 2026 "
-    "(github.com/SysCV/bdd100k-models/issues/28)."
+    f"({_REPORT})."
 )
+# In two lines that fit 80 columns.
+OUTAGE_NOTE = f"host down: {_ZOO_HOST}, reported down since March 2026\n({_REPORT})"
 
 
 class Availability(StrEnum):

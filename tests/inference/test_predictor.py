@@ -17,11 +17,15 @@ import bddseg
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.data.preprocess import fit_size
+from bddseg.data.regions import postprocess
 from bddseg.data.sources.video import read_video_frames
 from bddseg.errors import BddsegError
 from bddseg.inference.images import preprocess_on_device
 from bddseg.inference.predictor import Predictor
 from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.specs import change_postprocessing
+from bddseg.tasks.task import get_task
+from bddseg.zoo.catalog import find_entry
 
 Array = npt.NDArray[np.uint8]
 
@@ -281,11 +285,12 @@ def test_tta_averages_six_scales_and_their_mirrors(entry: str, frames: Path) -> 
     [
         lambda text: text,
         lambda text: text.replace("[preprocessing]", "[preprocessing]\nround_pixels = true"),
+        lambda text: text.replace("[preprocessing]", "[preprocessing]\npad_value = 114"),
         lambda text: text.replace(
             "[preprocessing]", '[preprocessing]\nchannel_order = "BGR"\nscale = 0.5'
         ),
     ],
-    ids=["plain", "rounded", "BGR and scaled"],
+    ids=["plain", "rounded", "padded", "BGR and scaled"],
 )
 def test_preprocessing_on_a_gpu_equals_that_on_the_cpu(
     entry: str, frames: Path, tmp_path: Path, change: Callable[[str], str]
@@ -307,3 +312,12 @@ def test_the_public_names_are_shown_by_dir() -> None:
     assert {"evaluate", "infer", "list_models", "load_model", "Prediction"} <= set(dir(bddseg))
     for name in bddseg.__all__:
         assert getattr(bddseg, name) is not None
+
+
+def test_small_regions_are_removed_where_the_entry_says_so(entry: str, frames: Path) -> None:
+    plain = find_entry(entry)
+    cleaned = change_postprocessing(plain, min_region=200, min_hole=200)
+    image = frames / "a.jpg"
+    before, after = (bddseg.load_model(each)(image).labels for each in (plain, cleaned))
+    assert np.array_equal(after, postprocess(before, cleaned.postprocessing, get_task("drivable")))
+    assert not np.array_equal(before, after)

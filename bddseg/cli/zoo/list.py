@@ -13,7 +13,7 @@ from bddseg.cli.zoo.show import describe
 from bddseg.errors import unknown_name
 from bddseg.io.read import is_file
 from bddseg.specs import Entry
-from bddseg.zoo.availability import ZOO_OUTAGE, Availability, find_availability
+from bddseg.zoo.availability import OUTAGE_NOTE, Availability, find_availability
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import list_models as list_entries
 
@@ -81,7 +81,7 @@ def list_models(
     show(make_table([*columns], [*zip(*columns.values(), strict=True)], text=text))
     described = [entry for entry in entries if entry.description]
     if any(find_availability(entry) is Availability.HOST_DOWN for entry in entries):
-        show(f"\nhost down: {ZOO_OUTAGE}")
+        show(f"\n{OUTAGE_NOTE}")
     if described:
         show("\n" + "\n".join(f"{each.short_name}: {each.description}." for each in described))
 
