@@ -20,6 +20,7 @@ from bddseg.cli.options import (
     OUTPUT,
     PERFORMANCE,
     RUNTIME_NAMES,
+    TASKS_NAMES,
     AsJson,
     Limit,
     ModelName,
@@ -28,7 +29,6 @@ from bddseg.cli.options import (
     number,
     option,
     registered,
-    task_option,
 )
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.io.read import MAX_PIXELS_VARIABLE
@@ -46,6 +46,7 @@ _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several wi
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
+_TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
 
@@ -65,7 +66,10 @@ def infer(
         Path | None,
         option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
     ] = None,
-    task: Annotated[str | None, task_option("Which task, of a model with several.", MODEL)] = None,
+    tasks: Annotated[
+        list[str] | None,
+        registered(TASKS_NAMES, "--task -t --tasks", _TASKS, MODEL, metavar="NAMES"),
+    ] = None,
     tta: Annotated[
         bool,
         option("--tta", "Average over six scales and mirror images: 17 times the work.", MODEL),
@@ -155,7 +159,7 @@ def infer(
             precision=precision,
             tta=tta,
             batch_size=batch_size,
-            task=task,
+            tasks=tuple(tasks or ()),
         ),
         out=out,
         formats=tuple(formats),

@@ -17,6 +17,7 @@ INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 PERFORMANCE, MACHINES, GENERAL = "Performance", "Several machines", "General"
 
 TASK_NAMES = RegisteredNames("bddseg.tasks", "task")
+TASKS_NAMES = RegisteredNames("bddseg.tasks", "task", separator=",")
 ARCHITECTURE_NAMES = RegisteredNames("bddseg.architectures", "architecture")
 RUNTIME_NAMES = RegisteredNames("bddseg.runtimes", "runtime")
 FORMAT_NAMES = RegisteredNames("bddseg.writers", "format", separator=",")

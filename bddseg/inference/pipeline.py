@@ -237,7 +237,7 @@ class Pipeline:
         self.current = str(batch[0].ref)
         try:
             with self.stopwatch.time("network"):
-                logits, labels = self._predict(batch)
+                outputs = self._predict(batch)
         except Exception as error:
             if not self._predictor.runtime.is_out_of_memory(error):
                 raise
@@ -245,13 +245,16 @@ class Pipeline:
         else:
             for number, item in enumerate(batch):
                 self._write_slots.acquire()
-                kept = logits[number] if self._writers.needs_logits else None
-                pool.submit(self._write, item, labels[number], kept)
+                kept = self._writers.needs_logits
+                own = [
+                    (labels[number], logits[number] if kept else None) for logits, labels in outputs
+                ]
+                pool.submit(self._write, item, own)
             return
         # Outside of `except`, where the traceback would keep the failed activations.
         self._process_in_parts(batch, pool, cause)
 
-    def _predict(self, batch: list[_Ready]) -> tuple[Tensor, Tensor]:
+    def _predict(self, batch: list[_Ready]) -> list[tuple[Tensor, Tensor]]:
         inputs = [item.inputs for item in batch]
         if not self._batch_size:
             self._batch_size = self._predictor.runtime.measure_batch_size(
@@ -259,9 +262,12 @@ class Pipeline:
             )
         return self._infer(inputs)
 
-    def _infer(self, inputs: Sequence[Inputs]) -> tuple[Tensor, Tensor]:
-        logits = self._predictor.compute_logits(inputs)
-        return logits, self._predictor.argmax(logits, inputs[0].size_hw)
+    def _infer(self, inputs: Sequence[Inputs]) -> list[tuple[Tensor, Tensor]]:
+        """Return the logits and the class ids of each task."""
+        return [
+            (logits, self._predictor.argmax(logits, inputs[0].size_hw))
+            for logits in self._predictor.compute_logits(inputs)
+        ]
 
     def _process_in_parts(self, batch: list[_Ready], pool: ThreadPoolExecutor, cause: str) -> None:
         """Run a batch that did not fit into memory in halves, and later ones no larger."""
@@ -276,19 +282,29 @@ class Pipeline:
             part, batch = batch[: self._batch_size], batch[self._batch_size :]
             self._process(part, pool)
 
-    def _write(self, item: _Ready, labels: Tensor, logits: Tensor | None) -> None:
+    def _write(self, item: _Ready, outputs: list[tuple[Tensor, Tensor | None]]) -> None:
         try:
             # The GPU is waited for here, not in the network's thread.
             with self.stopwatch.time("download"):
                 try:
-                    prediction = self._predictor.finish(
-                        item.inputs, labels, logits, image=item.image, name=item.ref.name
-                    )
+                    predictions = [
+                        self._predictor.finish(
+                            item.inputs,
+                            labels,
+                            logits,
+                            task=task,
+                            image=item.image,
+                            name=item.ref.name,
+                        )
+                        for task, (labels, logits) in zip(
+                            self._predictor.tasks, outputs, strict=True
+                        )
+                    ]
                 except BddsegError as error:
                     self._fail(item.ref, item.outcome, str(error))
                     return
             with self.stopwatch.time("write"):
-                self._writers.write(item.ref, prediction)
+                self._writers.write(item.ref, predictions)
             self._settle(item.outcome, done=1)
             self.current = str(item.ref)
         except BaseException as error:

@@ -63,20 +63,23 @@ class Predictor:
     Args:
         entry: The model.
         runtime: Executes its network.
-        task: Name of the task to predict, one of the entry's; without, its main task.
+        tasks: Names of the tasks to predict, among the entry's; without, its main task. Calls
+            return the first one.
         tta: Average over six scales and their mirror images.
     """
 
     def __init__(
-        self, entry: Entry, runtime: Runtime, *, task: str | None = None, tta: bool = False
+        self, entry: Entry, runtime: Runtime, *, tasks: Sequence[str] = (), tta: bool = False
     ) -> None:
         offered = (entry.task, *entry.extra_tasks)
-        if task is not None and task not in offered:
-            raise BddsegError(
-                f"{entry.name} does not predict the task '{task}'.", f"Tasks: {', '.join(offered)}."
-            )
+        for task in tasks:
+            if task not in offered:
+                raise BddsegError(
+                    f"{entry.name} does not predict the task '{task}'.",
+                    f"Tasks: {', '.join(offered)}.",
+                )
         self.entry = entry
-        self.task: Task = get_task(task or entry.task)
+        self.tasks = tuple(map(get_task, tasks or (entry.task,)))
         self.runtime = runtime
         self.tta = tta
         self._scales = _TTA_SCALES if tta else (1.0,)
@@ -86,6 +89,11 @@ class Predictor:
             f"Predictor({self.entry.short_name}: {self.entry.title}, task {self.task.name} "
             f"({', '.join(self.classes)}), on {self.device})"
         )
+
+    @property
+    def task(self) -> Task:
+        """The first task, of which calls return predictions."""
+        return self.tasks[0]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -169,8 +177,8 @@ class Predictor:
         arrays = (preprocess(image, spec, scale=scale) for scale in self._scales)
         return Inputs(tuple(torch.from_numpy(array) for array in arrays), size_hw)
 
-    def compute_logits(self, batch: Sequence[Inputs]) -> Tensor:
-        """Return the logits (N, K, h, w), float32, on the device, of N images of one `shape`.
+    def compute_logits(self, batch: Sequence[Inputs]) -> list[Tensor]:
+        """Return each task's logits (N, K, h, w), float32, on the device, of images of one `shape`.
 
         They are in the task's order of classes, at the size that the image has in the network's
         input. With test-time augmentation they are log-probabilities at the images' own size.
@@ -198,10 +206,11 @@ class Predictor:
         labels: Tensor,
         logits: Tensor | None,
         *,
+        task: Task | None = None,
         image: Image | None = None,
         name: str = "",
     ) -> Prediction:
-        """Return the prediction of one image; wait for the device.
+        """Return the prediction of one image and task; wait for the device.
 
         If its logits are not finite, as half precision overflows, it is run again in float32.
 
@@ -209,17 +218,19 @@ class Predictor:
             inputs: What `prepare` returned.
             labels: Its class ids (H, W), as `argmax` returned them.
             logits: Its logits (K, h, w), if the prediction is to keep them.
+            task: Which of the tasks; without, the first one.
             image: The image, if the prediction is to keep it.
             name: Name of the frame.
 
         Raises:
             BddsegError: the logits are not finite in float32 either.
         """
+        task = task or self.task
         label_map = labels.numpy(force=True)
         if label_map[0, 0] == IGNORE_INDEX:
             runtime = self.runtime.in_float32()
-            exact = Predictor(self.entry, runtime, task=self.task.name, tta=self.tta)
-            again = exact.compute_logits([inputs])
+            exact = Predictor(self.entry, runtime, tasks=[task.name], tta=self.tta)
+            (again,) = exact.compute_logits([inputs])
             label_map = exact.argmax(again, inputs.size_hw)[0].numpy(force=True)
             logits = None if logits is None else again[0]
         if label_map[0, 0] == IGNORE_INDEX:
@@ -228,8 +239,8 @@ class Predictor:
                 f"Check the weights and the preprocessing of {self.entry.short_name}.",
             )
         return Prediction(
-            labels=postprocess(label_map, self.entry.postprocessing, self.task),
-            task=self.task,
+            labels=postprocess(label_map, self.entry.postprocessing, task),
+            task=task,
             name=name,
             image=image,
             raw_logits=logits,
@@ -247,7 +258,7 @@ class Predictor:
             for start in range(0, len(numbers), size):
                 part = numbers[start : start + size]
                 batch = [self.prepare(images[number]) for number in part]
-                logits = self.compute_logits(batch)
+                logits = self.compute_logits(batch)[0]
                 labels = self.argmax(logits, batch[0].size_hw)
                 for number, *outputs in zip(part, batch, labels, logits, strict=True):
                     predictions[number] = self.finish(*outputs, image=images[number])
@@ -264,42 +275,45 @@ class Predictor:
 
     def _run(
         self, inputs: Tensor, size_hw: SizeHW, *, scale: float = 1.0, mirrored: bool = False
-    ) -> Tensor:
+    ) -> list[Tensor]:
         """Return the logits of images of `size_hw`, or their mirror images, without padding."""
         outputs = compute_logits(
             self.runtime, inputs.flip(3) if mirrored else inputs, self.entry.sliding_window
         )
-        if self.task.name not in outputs:
-            raise BddsegError(
-                f"The network of {self.entry.name} has no output '{self.task.name}', but "
-                f"{', '.join(outputs)}.",
-                "Correct task and extra_tasks in its entry.",
-            )
-        class_map = self.entry.get_class_map(self.task.name)
-        logits = apply_class_map(outputs[self.task.name], class_map)
         rows, columns = get_image_area(size_hw, self.entry.preprocessing, scale=scale)
         if mirrored:
-            columns = slice(logits.shape[3] - columns.stop, logits.shape[3] - columns.start)
-        # In float32 whatever the network ran in: half precision has too few steps for argmax.
-        return logits[:, :, rows, columns].float()
+            columns = slice(inputs.shape[3] - columns.stop, inputs.shape[3] - columns.start)
+        logits = []
+        for name in (task.name for task in self.tasks):
+            if name not in outputs:
+                raise BddsegError(
+                    f"The network of {self.entry.name} has no output '{name}', but "
+                    f"{', '.join(outputs)}.",
+                    "Correct task and extra_tasks in its entry.",
+                )
+            mapped = apply_class_map(outputs[name], self.entry.get_class_map(name))
+            # In float32 whatever the network ran in: half precision has too few steps for argmax.
+            logits.append(mapped[:, :, rows, columns].float())
+        return logits
 
-    def _average(self, inputs: Sequence[Tensor], size_hw: SizeHW) -> Tensor:
+    def _average(self, inputs: Sequence[Tensor], size_hw: SizeHW) -> list[Tensor]:
         """Return log-probabilities (N, K, *size_hw), averaged over inputs and their mirrors."""
-        total = torch.zeros((), device=self.device)
+        totals = [torch.zeros((), device=self.device) for _ in self.tasks]
         for each, scale in zip(inputs, self._scales, strict=True):
             for mirrored in (False, True):
-                logits = self._run(each, size_hw, scale=scale, mirrored=mirrored)
-                logits = resize(logits, size_hw, align_corners=self.runtime.align_corners)
-                scores = logits.softmax(dim=1)
-                total = total + (scores.flip(3) if mirrored else scores)
-        return (total / (2 * len(inputs))).log()
+                outputs = self._run(each, size_hw, scale=scale, mirrored=mirrored)
+                for number, logits in enumerate(outputs):
+                    resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
+                    scores = resized.softmax(dim=1)
+                    totals[number] = totals[number] + (scores.flip(3) if mirrored else scores)
+        return [(total / (2 * len(inputs))).log() for total in totals]
 
 
 def load_model(
     model: str | Path | Entry,
     *,
     weights: str | Path | None = None,
-    task: str | None = None,
+    task: str | Sequence[str] | None = None,
     runtime: str | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
@@ -310,7 +324,8 @@ def load_model(
     Args:
         model: A model's name, the path of an entry's TOML file, or an entry.
         weights: A checkpoint file; without, the entry's own, downloaded if necessary.
-        task: Which of the model's tasks to predict; without, the main one.
+        task: Which of the model's tasks to predict; without, the main one. Of several, calls
+            return the first.
         runtime: Name of the runtime that executes the network; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in; "fp16" and "bf16" use torch's autocast.
@@ -324,4 +339,5 @@ def load_model(
     path = Path(weights) if weights else get_weights(entry)
     loaded = executor.load(entry, path, device=device, precision=precision)
     _log.info("%s on %s with %s", entry.name, loaded.device, path)
-    return Predictor(entry, loaded, task=task, tta=tta)
+    tasks = [task] if isinstance(task, str) else task or ()
+    return Predictor(entry, loaded, tasks=tasks, tta=tta)

@@ -37,7 +37,8 @@ class Execution:
         tta: Average over six scales and their mirror images.
         batch_size: Images of one size that the network gets at a time; 0 means 1 on a CPU, and what
             fits on a GPU.
-        task: Which of the model's tasks is predicted; None means the main one.
+        tasks: Which of the model's tasks are predicted; without, the main one. Results of the first
+            go to the run's folder, those of others to OUT/TASK.
     """
 
     runtime: str = "torch"
@@ -45,7 +46,7 @@ class Execution:
     precision: Precision = "fp32"
     tta: bool = False
     batch_size: int = 0
-    task: str | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +97,14 @@ class RunSpec:
     launch: Launch = field(default_factory=Launch)
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that are predicted."""
+        return self.execution.tasks or (self.entry.task,)
+
+    @property
     def task(self) -> str:
-        """Name of the task that is predicted."""
-        return self.execution.task or self.entry.task
+        """The first of the tasks."""
+        return self.tasks[0]
 
     @property
     def num_workers(self) -> int:
@@ -121,6 +127,7 @@ def infer(
     precision: Precision = "fp32",
     tta: bool = False,
     batch_size: int = 0,
+    tasks: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> RunRecord | None:
     """Write results for each frame of a source: `bddseg infer` as a function.
@@ -141,6 +148,8 @@ def infer(
         precision: "fp32", "fp16" or "bf16".
         tta: Average over six scales and their mirror images.
         batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
+        tasks: Which of the model's tasks to predict; without, the main one. Results of others than
+            the first go to `out/TASK`.
         progress: Shows progress.
 
     Returns:
@@ -161,6 +170,7 @@ def infer(
             precision=precision,
             tta=tta,
             batch_size=batch_size,
+            tasks=tuple(tasks),
         ),
         out=Path(out),
         formats=tuple(formats),
@@ -222,7 +232,7 @@ def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
     execution = spec.execution
     identity = {
         "model": spec.entry.name,
-        "task": spec.task,
+        "tasks": spec.tasks,
         "weights_sha256": weights_sha256,
         "source": str(Path(spec.source).absolute()),
         "runtime": execution.runtime,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from bddseg.data.sources.source import FrameRef, open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.manifest import MANIFEST_NAME, Manifest, write_manifest
 from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
-from bddseg.inference.writers.writer import RunWriters
+from bddseg.inference.writers.writer import RunWriters, get_task_folder
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.walk import is_below
 from bddseg.record import RECORD_NAME, Failure, RunRecord, has_record, read_record
@@ -36,7 +36,8 @@ class RunFolder:
 
     def __init__(self, spec: RunSpec, restarts: int = 0) -> None:
         self._spec = spec
-        self._writers = RunWriters(spec.out, spec.formats, get_task(spec.task), spec.source)
+        self._tasks = [*map(get_task, spec.tasks)]
+        self._writers = RunWriters(spec.out, spec.formats, self._tasks, spec.source)
         self._source = open_source(spec.source, spec.selection, exclude=spec.out)
         if self._source.is_live:
             raise BddsegError(
@@ -66,12 +67,12 @@ class RunFolder:
         if not record.first_written_ns:
             record.first_written_ns = (self._spec.out / RECORD_NAME).stat().st_mtime_ns
             self._writers.date_back(record.first_written_ns)
-            record.write(self._spec.out)
+            self._write_record()
 
     def update(self) -> None:
         """Write the record if it is old."""
         if time.monotonic() - self._written_s > _RECORD_INTERVAL_S:
-            self.record.write(self._spec.out)
+            self._write_record()
             self._written_s = time.monotonic()
 
     def finish(self) -> None:
@@ -90,7 +91,13 @@ class RunFolder:
             record.status, record.error = "failed", str(failure)
             raise
         finally:
-            record.write(self._spec.out)
+            self._write_record()
+
+    def _write_record(self) -> None:
+        """Write the record; beside the results of each further task, one that names that task."""
+        for task in self._tasks:
+            folder = get_task_folder(self._spec.out, self._tasks, task)
+            replace(self.record, task=task.name).write(folder)
 
     def _check_complete(self) -> None:
         record = self.record
@@ -108,7 +115,7 @@ class RunFolder:
             self.record.frames += 1
             yield ref
         # Before the manifest: a folder with files of ours is known by its record.
-        self.record.write(self._spec.out)
+        self._write_record()
 
     def _read_frames(self) -> Iterator[FrameRef]:
         with Manifest(self.manifest_path) as manifest:

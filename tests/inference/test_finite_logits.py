@@ -69,7 +69,7 @@ def test_with_test_time_augmentation_too() -> None:
 def test_of_a_batch_only_the_images_that_overflow_are_run_again() -> None:
     model, network = make_model("fp16")
     batch = [model.prepare(image) for image in (GREY, WHITE, GREY)]
-    logits = model.compute_logits(batch)
+    logits = model.compute_logits(batch)[0]
     labels = model.argmax(logits, batch[0].size_hw)
     assert labels.amin(dim=(1, 2)).tolist() == [1, 255, 1]
     for outputs in zip(batch, labels, logits, strict=True):

@@ -27,7 +27,7 @@ class CountingPredictor(Predictor):
     sizes: list[int]
     limit = 1000
 
-    def compute_logits(self, batch: Sequence[Inputs]) -> Tensor:
+    def compute_logits(self, batch: Sequence[Inputs]) -> list[Tensor]:
         self.sizes.append(len(batch))
         if len(batch) > self.limit:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -57,7 +57,7 @@ def make_pipeline(
         failures.extend(outcome.failures)
 
     work = Work(source=opened, claim=claim, is_done=lambda ref: False, complete=complete)
-    writers = RunWriters(out, ["mask"], model.task, str(source))
+    writers = RunWriters(out, ["mask"], model.tasks, str(source))
     pipeline = Pipeline(model, writers, work, batch_size=batch_size, num_io_threads=num_io_threads)
     return pipeline, failures
 
@@ -137,7 +137,7 @@ def test_halves_run_when_the_activations_of_the_failed_batch_are_freed(
     alive: list[int] = []
     plain = Predictor.compute_logits
 
-    def compute_logits(batch: Sequence[Inputs]) -> Tensor:
+    def compute_logits(batch: Sequence[Inputs]) -> list[Tensor]:
         alive.append(sum(each() is not None for each in held))
         # Stands for gigabytes of activations.
         activations = torch.zeros(1000)

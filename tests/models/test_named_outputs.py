@@ -39,7 +39,7 @@ def predict(entry: Entry, task: str | None) -> list[int]:
     runtime = TorchRuntime(Brightness(), entry.task, torch.device("cpu"))
     image = np.zeros((72, 128, 3), np.uint8)
     image[:, 64:] = 255
-    labels = Predictor(entry, runtime, task=task)(image).labels
+    labels = Predictor(entry, runtime, tasks=[task] if task else [])(image).labels
     assert np.unique(labels[:, :60]).size == np.unique(labels[:, 68:]).size == 1
     return [int(labels[0, 0]), int(labels[0, -1])]
 

@@ -56,7 +56,7 @@ class Share:
         return load_model(
             self._spec.entry,
             weights=self._spec.weights,
-            task=execution.task,
+            task=self._spec.tasks,
             runtime=execution.runtime,
             device=choose_device_of(rank, execution.device),
             precision=execution.precision,
@@ -73,7 +73,7 @@ class Share:
             BddsegError: the run cannot go on.
         """
         spec = self._spec
-        writers = RunWriters(spec.out, spec.formats, get_task(spec.task), spec.source)
+        writers = RunWriters(spec.out, spec.formats, [*map(get_task, spec.tasks)], spec.source)
         work = Work(
             source=open_source(spec.source, spec.selection, exclude=spec.out),
             claim=self._claim,

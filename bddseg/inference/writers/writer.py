@@ -135,17 +135,24 @@ class RunWriters:
     Args:
         out: The run's folder.
         formats: Names of the writers; those that they require are added.
-        task: Task of the predictions.
+        tasks: Tasks of the predictions. Results of the first go to the run's folder, those of each
+            other to a folder in it, by the name of the task.
         source: What the run was given as its source.
 
     Raises:
         BddsegError: there is no such format, or it cannot be written.
     """
 
-    def __init__(self, out: Path, formats: Sequence[str], task: Task, source: str) -> None:
+    def __init__(
+        self, out: Path, formats: Sequence[str], tasks: Sequence[Task], source: str
+    ) -> None:
         required = [name for each in formats for name in WRITERS.load(each).requires]
         names = dict.fromkeys([*required, *formats])
-        self._writers = [WRITERS.load(name)(out, task, source) for name in names]
+        self._by_task = [
+            [WRITERS.load(name)(get_task_folder(out, tasks, task), task, source) for name in names]
+            for task in tasks
+        ]
+        self._writers = [writer for writers in self._by_task for writer in writers]
         self.needs_image = any(writer.needs_image for writer in self._writers)
         self.needs_logits = any(writer.needs_logits for writer in self._writers)
 
@@ -202,10 +209,11 @@ class RunWriters:
             since_ns = max(since_ns, ref.path.stat().st_mtime_ns)
         return bool(self._list_paths(ref.name)) and self._has_results(ref.name, since_ns)
 
-    def write(self, item: FrameRef, prediction: Prediction) -> None:
-        """Write all files of a frame."""
-        for writer in self._writers:
-            writer.write(item, prediction)
+    def write(self, item: FrameRef, predictions: Sequence[Prediction]) -> None:
+        """Write all files of a frame, from its predictions in the order of the tasks."""
+        for writers, prediction in zip(self._by_task, predictions, strict=True):
+            for writer in writers:
+                writer.write(item, prediction)
 
     def close(self, refs: Callable[[], Iterable[FrameRef]], since_ns: int) -> None:
         """Write what is made of all frames.
@@ -230,3 +238,8 @@ class RunWriters:
 
     def _list_outputs(self) -> list[Path]:
         return [path for writer in self._writers for path in writer.list_outputs()]
+
+
+def get_task_folder(out: Path, tasks: Sequence[Task], task: Task) -> Path:
+    """Return the folder of a task's results in a run: the run's own for the first task."""
+    return out if task == tasks[0] else out / task.name

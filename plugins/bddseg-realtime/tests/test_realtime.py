@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from bddseg.inference.predictor import Predictor
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.models.build import build_network
 from bddseg.models.network import fuse
+from bddseg.record import read_record
 from bddseg.testing import ARCHITECTURE_CONTRACTS, Example, make_example
 from bddseg.testing.seeded_weights import load_seeded_weights, make_seeded_images
 from bddseg.zoo.catalog import find_entry
@@ -89,7 +91,7 @@ def test_predictions_have_the_classes_of_the_task(model: str) -> None:
     predictor = Predictor(entry, TorchRuntime(network, entry.task, torch.device("cpu")))
     image = np.random.default_rng(0).integers(0, 256, (72, 128, 3), np.uint8)
     inputs = predictor.prepare(image)
-    logits = predictor.compute_logits([inputs])[0]
+    logits = predictor.compute_logits([inputs])[0][0]
     (output, *_) = run(network, inputs.tensors[0][None]).values()
     rows, columns = get_image_area((72, 128), entry.preprocessing)
     output = output[:, :, rows, columns]
@@ -152,3 +154,36 @@ def test_only_weights_with_the_published_checksum_are_added(
     weights = find_entry(model).weights
     assert str(weights.digest) in result.stderr
     assert not list((tmp_path / "home").rglob("*.pth"))
+
+
+def test_one_run_writes_the_masks_of_several_tasks(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (72, 128, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "frame.png"), image)
+    weights, out = tmp_path / "seeded.pth", tmp_path / "out"
+    torch.save(build("twinlitenetplus_nano").state_dict(), weights)
+    words = [
+        "infer",
+        "twinlitenetplus_nano",
+        str(tmp_path / "frame.png"),
+        "--weights",
+        str(weights),
+    ]
+    both = ["--tasks", "drivable_binary,lane_binary", "-o", str(out)]
+    result = CliRunner().invoke(app, [*words, *both])
+    assert result.exit_code == 0, result.output
+    for task, folder in (("drivable_binary", out), ("lane_binary", out / "lane_binary")):
+        record = read_record(folder)
+        assert record
+        assert (record.task, record.status, record.done) == (task, "finished", 1)
+        alone = ["-t", task, "-o", str(tmp_path / task)]
+        assert CliRunner().invoke(app, [*words, *alone]).exit_code == 0
+        mask = (folder / "masks" / "frame.png").read_bytes()
+        assert mask == (tmp_path / task / "masks" / "frame.png").read_bytes()
+    # The same command resumes the run, and does a frame again whose lanes are missing.
+    (out / "lane_binary" / "masks" / "frame.png").unlink()
+    assert CliRunner().invoke(app, [*words, *both]).exit_code == 0
+    assert (out / "lane_binary" / "masks" / "frame.png").is_file()
+    result = CliRunner().invoke(app, [*words, *both])
+    record = read_record(out)
+    assert record
+    assert (record.done, record.skipped) == (0, 1)

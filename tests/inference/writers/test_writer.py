@@ -20,7 +20,7 @@ def test_a_name_that_leads_out_of_the_output_folder_is_refused(name: str, tmp_pa
     with pytest.raises(BddsegError, match="would lead out of the output folder"):
         MaskWriter(out, task, "").write(FrameRef("x.jpg", name), prediction)
     with pytest.raises(BddsegError, match="would lead out of the output folder"):
-        RunWriters(out, ["video", "mask"], task, "").is_done(FrameRef("x.jpg", name), 0)
+        RunWriters(out, ["video", "mask"], [task], "").is_done(FrameRef("x.jpg", name), 0)
     assert not list(tmp_path.iterdir())
 
 

@@ -15,7 +15,7 @@ from bddseg.testing import check_writer
 
 
 def open_writers(out: Path, *formats: str) -> RunWriters:
-    return RunWriters(out, formats, DRIVABLE, "frames")
+    return RunWriters(out, formats, [DRIVABLE], "frames")
 
 
 def write(path: Path, time_s: float) -> None:
