@@ -95,6 +95,7 @@ def _read_receipts(rng: random.Random) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part, info = get_part_paths(path)
     part.write_bytes(b"weights")
+    digests = hash_file(part)
     receipt = Receipt(
         model="one",
         kind="weights",
@@ -102,7 +103,8 @@ def _read_receipts(rng: random.Random) -> None:
         date="x",
         size_bytes=7,
         checked_against="x",
-        **hash_file(part)._asdict(),
+        md5=digests.md5,
+        sha256=digests.sha256,
     )
     store_file(path, part, receipt)
     receipt_path = path.with_name(path.name + ".receipt.json")

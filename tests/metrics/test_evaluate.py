@@ -93,9 +93,10 @@ def test_masks_whose_ids_fit_another_task_are_warned_of(tmp_path: Path) -> None:
         tmp_path, ground_truth={"a": [[0, 0], [2, 2]]}, predictions={"masks/a": binary}
     )
     doubt = bddseg.evaluate(*paths).warnings[0]
-    assert doubt == (
+    # Tasks of installed packages may fit too.
+    assert doubt.startswith(
         f"None of 1 mask in {paths[1]} that were looked at has background; the ids would fit "
-        "drivable_binary (-t drivable_binary)."
+        "drivable_binary (-t drivable_binary)"
     )
     write_mask(paths[1] / "masks" / "a.png", np.array([[0, 18], [2, 2]], np.uint8))
     doubt = bddseg.evaluate(*paths).warnings[0]
