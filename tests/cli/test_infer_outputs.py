@@ -310,8 +310,9 @@ def test_infer_is_a_function_too(tiny: Path, frames: Path, tmp_path: Path) -> No
     assert (tmp_path / "out" / "overlays" / "a.jpg").is_file()
 
 
+@pytest.mark.parametrize("workers", [(), ("--workers", 2)])
 def test_any_name_that_a_file_can_have_is_a_name_of_a_frame(
-    run: Run, tiny: Path, frames: Path, tmp_path: Path
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, workers: tuple[object, ...]
 ) -> None:
     names = [os.fsdecode(b"caf\xe9"), "new\nline", "x" * 250, "-o", "=1+1"]
     for name in names:
@@ -319,8 +320,8 @@ def test_any_name_that_a_file_can_have_is_a_name_of_a_frame(
     (frames / os.fsdecode(b"broken\xff.png")).write_text("broken")
     (frames / ("y" * 250 + ".jpg")).write_text("broken")
     out = tmp_path / "out"
-    options = ("--format", "mask,colormap,rle")
-    code, text, err = run("infer", tiny, frames, "-o", out, *options, "--json")
+    options = ("--format", "mask,colormap,rle", "--json", *workers)
+    code, text, err = run("infer", tiny, frames, "-o", out, *options)
     assert (code, "Traceback" in err) == (1, False), err
     record = json.loads((out / "run.json").read_text())
     assert (record["done"], len(record["failures"])) == (10, 2)
