@@ -32,6 +32,7 @@ NOT_RUN = {
     "--gpus": "needs GPUs",
     "--device cuda": "needs a GPU",
     "--precision": "needs a GPU",
+    "lane_binary": "the demo's model has one task; plugins/bddseg-realtime/tests run it",
     "--nnodes": "needs several machines; tests/inference/distributed runs it on one",
     "torchrun": "tests/inference/distributed runs it",
     "srun": "needs Slurm",
