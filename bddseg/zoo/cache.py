@@ -149,7 +149,7 @@ def verify_file(path: Path) -> tuple[FileState, str]:
         )
     if not receipt.checked_against:
         return FileState.UNVERIFIED, "unchanged since its download; no checksum was published"
-    return FileState.GOOD, f"MD5 {found.md5}, as published ({receipt.checked_against})"
+    return FileState.GOOD, f"checksum as published ({receipt.checked_against}), MD5 {found.md5}"
 
 
 def read_receipt(path: Path) -> Receipt | None:

@@ -39,7 +39,7 @@ from bddseg.zoo.catalog import find_entry, read_entry
 
 def test_a_download_is_checked_and_recorded(model: Path, site: Site, run: Run) -> None:
     code, out, _ = run("zoo", "download", model)
-    assert (code, out) == (0, f"{get_cached(model)} (3.0 MB, MD5 {MD5} as published)\n")
+    assert (code, out) == (0, f"{get_cached(model)} (3.0 MB, checksum as published, MD5 {MD5})\n")
     assert_downloaded(model)
     receipt = get_receipt(get_cached(model))
     assert receipt.source == site.url + PATH

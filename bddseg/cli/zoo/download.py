@@ -112,7 +112,7 @@ def _summarize(path: Path) -> str:
     if receipt is None:
         state = "no receipt"
     elif receipt.checked_against:
-        state = f"MD5 {receipt.md5} as published"
+        state = f"checksum as published, MD5 {receipt.md5}"
     else:
         state = f"unverified, MD5 {receipt.md5}"
     return f"{path} ({format_size(path.stat().st_size)}, {state})"
