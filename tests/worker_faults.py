@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bddseg.inference.predictor import Inputs
+    from bddseg.inference.images import Inputs
 
 FATAL_HEIGHT = 66
 _NUM_GOOD_BATCHES = 2

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bddseg.data.doubts import sample_masks
 from bddseg.data.mask import get_masks_folder, list_masks
+from bddseg.data.mask_checks import sample_masks
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
 from bddseg.io.overwrite import refuse_overwriting
@@ -104,7 +104,7 @@ def package_masks(
     sample = sample_masks(masks, paths, DRIVABLE)
     # Each mask with other ids is listed by itself.
     if sample and sample.ids <= set(range(DRIVABLE.num_classes)):
-        violations += [Violation("", doubt.rstrip(".")) for doubt in sample.describe_doubts()]
+        violations += [Violation("", problem.rstrip(".")) for problem in sample.describe_problems()]
     try:
         with (
             open_atomically(out) as file,

@@ -20,7 +20,7 @@ from bddseg.cli.options import (
     OUTPUT,
     PERFORMANCE,
     RUNTIME_NAMES,
-    TASKS_NAMES,
+    TASK_LIST_NAMES,
     AsJson,
     Limit,
     ModelName,
@@ -68,7 +68,7 @@ def infer(
     ] = None,
     tasks: Annotated[
         list[str] | None,
-        registered(TASKS_NAMES, "--task -t --tasks", _TASKS, MODEL, metavar="NAMES"),
+        registered(TASK_LIST_NAMES, "--task -t --tasks", _TASKS, MODEL, metavar="NAMES"),
     ] = None,
     tta: Annotated[
         bool,
@@ -211,8 +211,8 @@ def _report(record: "RunRecord", out: Path, *, as_json: bool) -> None:
         show(_summarize(record, out))
     if record.failures:
         show_note(
-            f"{pluralize(len(record.failures), 'frame')} failed. Fix or remove them and run the "
-            "same command again; the others are done."
+            f"{pluralize(len(record.failures), 'frame')} failed. Fix or remove what is named above "
+            "and run the same command again; the others are done."
         )
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ INPUT, MODEL, OUTPUT = "Input", "Model", "Output"
 PERFORMANCE, MACHINES, GENERAL = "Performance", "Several machines", "General"
 
 TASK_NAMES = RegisteredNames("bddseg.tasks", "task")
-TASKS_NAMES = RegisteredNames("bddseg.tasks", "task", separator=",")
+TASK_LIST_NAMES = RegisteredNames("bddseg.tasks", "task", separator=",")
 ARCHITECTURE_NAMES = RegisteredNames("bddseg.architectures", "architecture")
 RUNTIME_NAMES = RegisteredNames("bddseg.runtimes", "runtime")
 FORMAT_NAMES = RegisteredNames("bddseg.writers", "format", separator=",")
@@ -130,14 +130,14 @@ def choose_task(name: str | None, *results: Path) -> "Task":
 
 def choose_checked_task(name: str | None, *results: Path) -> "Task":
     """Return the task as `choose_task`; warn if masks without a run record do not look like it."""
-    from bddseg.data.doubts import sample_masks
     from bddseg.data.mask import get_masks_folder
+    from bddseg.data.mask_checks import sample_masks
     from bddseg.io.walk import list_files
 
     task = choose_task(name, *results)
     for folder in map(get_masks_folder, results):
         masks = list_files(folder, lambda path: path.suffix == ".png") if folder.is_dir() else []
         sample = sample_masks(folder, masks, task)
-        for doubt in sample.describe_doubts() if sample else ():
-            show_note(doubt)
+        for problem in sample.describe_problems() if sample else ():
+            show_note(problem)
     return task

@@ -1,5 +1,6 @@
-"""Images as a user gives them to a model, and as a GPU prepares them."""
+"""Images on their way into a network: as a user gives them, prepared, and prepared by a GPU."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -13,13 +14,33 @@ from bddseg.data.preprocess import get_image_area, get_input_size
 from bddseg.errors import BddsegError
 from bddseg.models.layers import get_size
 from bddseg.specs import Preprocessing
-from bddseg.types import Image
+from bddseg.types import Image, SizeHW
 
 if TYPE_CHECKING:
     import PIL.Image
 
 # What a user may give as an image.
 ImageLike = Union[str, Path, Image, "PIL.Image.Image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """An image on its way into the network.
+
+    Attributes:
+        tensors: The network's inputs, (3, h, w), float32: one, or with test-time augmentation one
+            for each scale. For a CUDA GPU it is one of (H, W, 3), uint8, in page-locked memory,
+            and the rest is done there.
+        size_hw: Size of the image.
+    """
+
+    tensors: tuple[Tensor, ...]
+    size_hw: SizeHW
+
+    @property
+    def shape(self) -> tuple[torch.Size, SizeHW]:
+        """What the images of one batch have in common."""
+        return self.tensors[0].shape, self.size_hw
 
 
 def preprocess_on_device(images: Tensor, spec: Preprocessing, *, scale: float = 1.0) -> Tensor:

@@ -11,15 +11,16 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
+from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
-from bddseg.inference.predictor import Inputs, Predictor
+from bddseg.inference.predictor import Predictor
+from bddseg.inference.stopwatch import Stopwatch
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import Failure
 from bddseg.types import Image
@@ -29,30 +30,6 @@ _WAIT_S = 0.05
 _JOIN_TIMEOUT_S = 30.0
 # A GPU is at its best with large batches, but beyond this there is little to gain.
 _MAX_BATCH_SIZE = 16
-
-
-class Stopwatch:
-    """Seconds of wall time spent in each stage, in all threads together."""
-
-    def __init__(self) -> None:
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._lock = threading.Lock()
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """The sums so far, rounded to milliseconds."""
-        with self._lock:
-            return {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Add the time spent in the block."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._seconds[stage] += time.perf_counter() - start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

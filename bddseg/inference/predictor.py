@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -15,7 +15,7 @@ from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.regions import postprocess
 from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError
-from bddseg.inference.images import ImageLike, preprocess_on_device, to_image
+from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
@@ -31,26 +31,6 @@ _log = logging.getLogger(__name__)
 
 # Test-time augmentation as in the reference: these multiples of the test size, plain and flipped.
 _TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """An image on its way into the network.
-
-    Attributes:
-        tensors: The network's inputs, (3, h, w), float32: one, or with test-time augmentation one
-            for each scale. For a CUDA GPU it is one of (H, W, 3), uint8, in page-locked memory,
-            and the rest is done there.
-        size_hw: Size of the image.
-    """
-
-    tensors: tuple[Tensor, ...]
-    size_hw: SizeHW
-
-    @property
-    def shape(self) -> tuple[torch.Size, SizeHW]:
-        """What the images of one batch have in common."""
-        return self.tensors[0].shape, self.size_hw
 
 
 class Predictor:

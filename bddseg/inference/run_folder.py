@@ -157,7 +157,7 @@ def _refuse_inside_frames(spec: RunSpec) -> None:
         return
     if not spec.overwrite or is_below(source, spec.out):
         raise BddsegError(
-            f"The output {spec.out} lies in {source}, the folder of the frames.",
+            f"{spec.out} is in the folder of the frames, {source}: results would become frames.",
             "Choose an output outside of it with -o.",
         )
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bddseg.data.doubts import sample_masks
 from bddseg.data.label_set import LabelSet, MaskFile, open_label_set
+from bddseg.data.mask_checks import sample_masks
 from bddseg.data.result_task import find_task
 from bddseg.errors import BddsegError
 from bddseg.metrics.evaluation import Evaluation, FrameResult
@@ -53,7 +53,7 @@ def evaluate(
     true_labels = open_label_set(ground_truth, task)
     predicted_labels = open_label_set(predictions, task)
     pairs = pair_label_sets(true_labels, predicted_labels)
-    doubts = _check_encodings(true_labels, predicted_labels, task)
+    problems = _check_encodings(true_labels, predicted_labels, task)
     frames: list[FrameResult] = []
     score = partial(_score_pair, task=task, metrics=names)
     for outcome in map_in_threads(score, track(pairs, "Scoring"), num_threads):
@@ -62,19 +62,19 @@ def evaluate(
         frames.append(outcome)
     used = {prediction.name for _, prediction in pairs if prediction}
     extra = tuple(name for name in predicted_labels if name not in used)
-    return Evaluation(task=task, frames=tuple(frames), extra=extra, doubts=tuple(doubts))
+    return Evaluation(task=task, frames=tuple(frames), extra=extra, problems=tuple(problems))
 
 
 def _check_encodings(ground_truth: LabelSet, predictions: LabelSet, task: Task) -> list[str]:
     """Return why masks may be of another task or encoding; refuse a legacy ground truth."""
-    doubts: list[str] = []
+    problems: list[str] = []
     for labels in (ground_truth, predictions):
         masks = [ref.path for ref in labels.values() if isinstance(ref, MaskFile)]
         sample = sample_masks(labels.source, masks, task)
         if sample and labels is ground_truth:
             sample.refuse_legacy()
-        doubts += sample.describe_doubts() if sample else []
-    return doubts
+        problems += sample.describe_problems() if sample else []
+    return problems
 
 
 def _choose_metrics(task: Task, further: Sequence[str]) -> list[str]:

@@ -37,13 +37,13 @@ class Evaluation:
         task: Task.
         frames: Results of each frame, at least one, in the order of the ground truth.
         extra: Names of predictions without ground truth; they are ignored.
-        doubts: Why masks may be of another task or encoding, in sentences.
+        problems: Why masks may be of another task or encoding, in sentences.
     """
 
     task: Task
     frames: tuple[FrameResult, ...]
     extra: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> Scores:
         return self.scores[metric]
@@ -105,7 +105,7 @@ class Evaluation:
     @property
     def warnings(self) -> list[str]:
         """What can be misleading about the scores, in sentences."""
-        sentences = list(self.doubts)
+        sentences = list(self.problems)
         gap = self["official"]["mean"]["iou"] - self["standard"]["mean"]["iou"]
         if abs(gap) > _NOTABLE_GAP:
             side = "above" if gap > 0 else "below"

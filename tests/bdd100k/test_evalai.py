@@ -64,8 +64,11 @@ def test_the_output_folder_of_a_run_stands_for_its_masks(masks: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("to_ids", "problem"),
     [
-        (np.array([0, 0, 1], np.uint8), r"None of 1 mask in .*masks .* has background; .*_binary"),
-        (LEGACY, r"masks looks like legacy ids, .* bddseg labels convert .*masks'? -o OUT"),
+        (
+            np.array([0, 0, 1], np.uint8),
+            r"Looked at 1 mask of .*masks.* and found no background; .*_binary",
+        ),
+        (LEGACY, r"masks seems to hold legacy ids, .* bddseg labels convert .*masks'? -o OUT"),
     ],
     ids=["binary", "legacy"],
 )

@@ -14,9 +14,10 @@ from torch import Tensor
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.data.sources.source import open_source
+from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
-from bddseg.inference.pipeline import Pipeline, Stopwatch, Work
-from bddseg.inference.predictor import Inputs, Predictor, load_model
+from bddseg.inference.pipeline import Pipeline, Work
+from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import Failure
 
@@ -152,11 +153,3 @@ def test_halves_run_when_the_activations_of_the_failed_batch_are_freed(
     assert (pipeline.done, failures) == (8, [])
     assert len(alive) > 8
     assert not any(alive)
-
-
-def test_a_stopwatch_adds_up() -> None:
-    stopwatch = Stopwatch()
-    for _ in range(3):
-        with stopwatch.time("nothing"):
-            pass
-    assert 0 <= stopwatch.seconds["nothing"] < 1

@@ -79,12 +79,12 @@ def test_a_ground_truth_of_legacy_ids_is_an_error_that_names_the_conversion(tmp_
     for name, labels in scenes.items():
         write_mask(tmp_path / "legacy" / f"{name}.png", LEGACY[labels])
         write_mask(tmp_path / "masks" / f"{name}.png", labels)
-    message = r"legacy looks like legacy ids.*4 of 4 conclusive masks.*bddseg labels convert"
+    message = r"legacy seems to hold legacy ids.*4 of 4 conclusive masks.*bddseg labels convert"
     with pytest.raises(BddsegError, match=message):
         bddseg.evaluate(tmp_path / "legacy", tmp_path / "masks")
     # Predictions are scored as they are, because a network can be as wrong as that.
-    doubt = bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy").warnings[0]
-    assert re.search(message, doubt)
+    problem = bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy").warnings[0]
+    assert re.search(message, problem)
 
 
 def test_masks_whose_ids_fit_another_task_are_warned_of(tmp_path: Path) -> None:
@@ -92,15 +92,17 @@ def test_masks_whose_ids_fit_another_task_are_warned_of(tmp_path: Path) -> None:
     paths = write_masks(
         tmp_path, ground_truth={"a": [[0, 0], [2, 2]]}, predictions={"masks/a": binary}
     )
-    doubt = bddseg.evaluate(*paths).warnings[0]
+    problem = bddseg.evaluate(*paths).warnings[0]
     # Tasks of installed packages may fit too.
-    assert doubt.startswith(
-        f"None of 1 mask in {paths[1]} that were looked at has background; the ids would fit "
+    assert problem.startswith(
+        f"Looked at 1 mask of {paths[1]} and found no background; the ids would fit "
         "drivable_binary (-t drivable_binary)"
     )
     write_mask(paths[1] / "masks" / "a.png", np.array([[0, 18], [2, 2]], np.uint8))
-    doubt = bddseg.evaluate(*paths).warnings[0]
-    assert "has ids up to 18, and those of drivable are 0 to 2; the ids would fit sem_seg" in doubt
+    problem = bddseg.evaluate(*paths).warnings[0]
+    assert (
+        "has ids up to 18, and those of drivable are 0 to 2; the ids would fit sem_seg" in problem
+    )
     # Of a run's masks, the record says what they are.
     write_record(paths[1])
     assert not any("ids" in warning for warning in bddseg.evaluate(*paths).warnings)

@@ -83,14 +83,14 @@ class _Agent(LocalElasticAgent):
 
 def main() -> None:
     """Run the workers of this machine, and exit."""
-    told = read_worker_spec()
-    launch = told.spec.launch
+    job = read_worker_spec()
+    launch = job.spec.launch
     # A worker's death is reported in our own words.
     logging.disable()
     try:
         # A launcher that was suspended goes on later.
         timeout_s = START_FACTOR * launch.stall_timeout_s
-        connection = connect(lambda: told.address, timeout_s=timeout_s, patience_s=0)
+        connection = connect(lambda: job.address, timeout_s=timeout_s, patience_s=0)
         spec = TorchrunSpec(
             role="bddseg",
             local_world_size=launch.num_workers,

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bddseg.errors import BddsegError
-from bddseg.inference.distributed.messages import Claim, Goodbye, Heartbeat, Message, Reply, Report
+from bddseg.inference.distributed.messages import (
+    Claim,
+    Disconnect,
+    Heartbeat,
+    Message,
+    Reply,
+    Report,
+)
 from bddseg.inference.distributed.queue import WorkQueue
 from bddseg.inference.manifest import Manifest, Outcome
 from bddseg.inference.run import RunSpec
@@ -52,7 +59,7 @@ class Coordinator:
         self._folder = RunFolder(spec, restarts)
         self._lock = threading.RLock()
         self._workers: dict[int, _Worker] = {}
-        self._lost: set[int] = set()
+        self._dropped: set[int] = set()
         self._ranks: set[int] = set()
         # By rank, of workers that have loaded the model.
         self._stats: dict[int, WorkerStats] = {}
@@ -117,7 +124,7 @@ class Coordinator:
             if isinstance(message, Report):
                 self._take_report(message)
                 return self._reply(None)
-            if isinstance(message, Heartbeat) and number not in self._lost:
+            if isinstance(message, Heartbeat) and number not in self._dropped:
                 self._take_heartbeat(number, message)
             worker = self._workers.get(number)
             if worker is None:
@@ -126,10 +133,10 @@ class Coordinator:
             worker.heard_s = time.monotonic()
             if isinstance(message, Outcome) and self._queue:
                 self._queue.complete(number, message)
-            if isinstance(message, Goodbye):
+            if isinstance(message, Disconnect):
                 worker.has_ended = True
                 if self._queue:
-                    self._queue.give_back(number)
+                    self._queue.release(number)
                 if message.error:
                     self._error = self._error or BddsegError(*message.error)
             return self._reply(number if isinstance(message, Claim) else None)
@@ -139,10 +146,10 @@ class Coordinator:
         with self._lock:
             worker = self._workers.get(number)
             if worker and not worker.has_ended and not self._is_stopping:
-                self._lose(number, "has died")
+                self._drop_worker(number, "has died")
 
     def watch(self) -> None:
-        """Update the record, show progress, and give up workers that are silent.
+        """Update the record, show progress, and drop workers that are silent.
 
         Call it every moment.
 
@@ -160,7 +167,7 @@ class Coordinator:
                 worker.heard_s += pause_s if pause_s > 1 else 0
                 silent_s = now - worker.heard_s
                 if silent_s > self._launch.stall_timeout_s and not worker.has_ended:
-                    self._lose(number, f"has sent no heartbeat for {silent_s:.0f} s")
+                    self._drop_worker(number, f"has sent no heartbeat for {silent_s:.0f} s")
             if self._queue:
                 self._show(self._queue)
                 self._folder.update()
@@ -175,7 +182,7 @@ class Coordinator:
         """Wait for workers that start when all is done: they look for the coordinator."""
         self._wait_for_workers(self._world_size, _LATE_TIMEOUT_S)
 
-    def give_up(self, error: BddsegError) -> None:
+    def record_failure(self, error: BddsegError) -> None:
         """Write the record of a run whose process is about to end."""
         with self._lock:
             self.record.status, self.record.error = "failed", str(error)
@@ -192,8 +199,8 @@ class Coordinator:
 
     def _take_report(self, report: Report) -> None:
         if report.host == platform.node():
-            patient = time.monotonic() + START_FACTOR * self._launch.stall_timeout_s
-            self._deadlines = {pid: self._deadlines.get(pid, patient) for pid in report.pids}
+            deadline = time.monotonic() + START_FACTOR * self._launch.stall_timeout_s
+            self._deadlines = {pid: self._deadlines.get(pid, deadline) for pid in report.pids}
         if not report.death or self.is_complete or self._is_stopping:
             return
         # A frame that kills its worker does so twice.
@@ -226,17 +233,17 @@ class Coordinator:
         since_ns = self.record.first_written_ns
         return Reply(state="work" if item else "wait", item=item, since_ns=since_ns)
 
-    def _lose(self, number: int, problem: str) -> None:
+    def _drop_worker(self, number: int, problem: str) -> None:
         last = self._workers.pop(number).heartbeat
         worker = last.stats
-        self._lost.add(number)
+        self._dropped.add(number)
         self._set_deadline(worker, 0)
         self._progress.note(
             f"Worker {worker.rank} (process {worker.pid} on {worker.host}) {problem}; it was at "
             f"{last.frame or 'the start'}."
         )
         if self._queue:
-            self._queue.take_from_dead(number)
+            self._queue.requeue_after_death(number)
 
     def _show(self, queue: WorkQueue) -> None:
         record = self.record

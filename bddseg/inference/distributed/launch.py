@@ -110,10 +110,10 @@ def _start_agent(
     spec: RunSpec, address: Address, list_workers: Callable[[], list[int]] = list
 ) -> Iterator[_Agent]:
     """Start torchrun's agent, and wait for its end at the end of the block, or kill it."""
-    told = encode(WorkerSpec(spec=spec, address=address)).decode()
+    job = encode(WorkerSpec(spec=spec, address=address)).decode()
     agent = subprocess.Popen(
         [sys.executable, "-m", _AGENT],
-        env=os.environ | {_VARIABLE: told},
+        env=os.environ | {_VARIABLE: job},
         # A terminal's Ctrl-C reaches this process alone, which passes it on.
         start_new_session=True,
     )

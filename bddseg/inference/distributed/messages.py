@@ -27,7 +27,7 @@ class Claim(msgspec.Struct, tag=True, frozen=True):
     """Asks for a work item."""
 
 
-class Goodbye(msgspec.Struct, tag=True, frozen=True):
+class Disconnect(msgspec.Struct, tag=True, frozen=True):
     """The last message of a worker, with message and hint of an error that has to end the run."""
 
     error: tuple[str, str] | None = None
@@ -47,7 +47,7 @@ class Report(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     death: str = ""
 
 
-Message = Heartbeat | Claim | Outcome | Goodbye | Report
+Message = Heartbeat | Claim | Outcome | Disconnect | Report
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,13 +65,13 @@ class WorkQueue:
             self.skipped += outcome.skipped
         self._failures += outcome.failures
 
-    def give_back(self, worker: int) -> None:
+    def release(self, worker: int) -> None:
         """Return the claims of a worker that ends of its own accord."""
         for item in self._claimed.pop(worker, {}).values():
             (self._suspects if item.is_suspect else self._returned).append(item)
             self._shared.add(item.number)
 
-    def take_from_dead(self, worker: int) -> None:
+    def requeue_after_death(self, worker: int) -> None:
         """Return the claims of a worker that died, as suspects of its death."""
         for item in self._claimed.pop(worker, {}).values():
             if item.is_suspect:

@@ -24,10 +24,10 @@ from bddseg.inference.distributed.connection import (
     publish,
 )
 from bddseg.inference.distributed.coordinator import OWN_WORKER, Coordinator
+from bddseg.inference.distributed.frame_processor import FrameProcessor
 from bddseg.inference.distributed.launch import FINISHED, STOPPED, read_worker_spec
-from bddseg.inference.distributed.messages import Goodbye
+from bddseg.inference.distributed.messages import Disconnect
 from bddseg.inference.distributed.rank import RankInfo, read_torchrun
-from bddseg.inference.distributed.share import Share
 from bddseg.inference.memory import keep_freed_memory
 from bddseg.inference.run import RunSpec
 from bddseg.progress import Progress
@@ -47,19 +47,19 @@ class _NothingLeftError(BddsegError):
 
 
 class Watcher(threading.Thread):
-    """Calls `tick` every moment beside a share in the main thread; if it fails, stops the share.
+    """Calls `tick` every moment beside a processor in the main thread; if it fails, stops it.
 
     `on_exit` is called before a process that does not stop is ended; None means to wait for it.
     """
 
     def __init__(
         self,
-        share: Share,
+        processor: FrameProcessor,
         tick: Callable[[], None],
         on_exit: Callable[[BddsegError], None] | None,
     ) -> None:
         super().__init__(name="watcher", daemon=True)
-        self._share = share
+        self._processor = processor
         self._tick = tick
         self._on_exit = on_exit
         self._failure: BddsegError | None = None
@@ -72,7 +72,7 @@ class Watcher(threading.Thread):
                 self._tick()
         except BddsegError as error:
             # A coordinator may end as soon as it has its last message.
-            if not self._share.is_finished:
+            if not self._processor.is_finished:
                 self._failure = error
                 self._end_worker(error)
 
@@ -93,7 +93,7 @@ class Watcher(threading.Thread):
         self.check()
 
     def _end_worker(self, error: BddsegError) -> None:
-        self._share.stop()
+        self._processor.stop()
         if self._on_exit is None or self._ended.wait(_STOP_TIMEOUT_S):
             return
         # In the network it notices only an interrupt, and in a native call not even that.
@@ -104,32 +104,32 @@ class Watcher(threading.Thread):
 
 
 def run_worker(spec: RunSpec, rank: RankInfo, connection: Connection) -> None:
-    """Do a worker's share of a run that another process coordinates; close the connection.
+    """Be a worker of a run that another process coordinates; close the connection.
 
     Raises:
         BddsegError: the run cannot be done, or has ended without this worker.
     """
-    share = Share(spec, rank, connection.exchange)
+    processor = FrameProcessor(spec, rank, connection.exchange)
     parent = os.getppid()
 
     def tick() -> None:
-        share.check()
-        state = share.send_heartbeat().state
+        processor.check()
+        state = processor.send_heartbeat().state
         if state == "stop" or os.getppid() != parent:
             raise RunStoppedError("The run was stopped.", "See the messages of rank 0.")
-        if state == "end" and not share.is_loaded:
+        if state == "end" and not processor.is_loaded:
             raise _NothingLeftError("The others have done all.")
 
     try:
-        with Watcher(share, tick, on_exit=lambda _error: None):
-            share.process(share.load())
+        with Watcher(processor, tick, on_exit=lambda _error: None):
+            processor.process(processor.load())
     except _NothingLeftError:
         with suppress(WorkerEndedError):
-            connection.exchange(Goodbye())
+            connection.exchange(Disconnect())
     except (RunStoppedError, WorkerEndedError):
         raise
     except BddsegError as error:
-        connection.exchange(Goodbye(error=(error.message, error.hint)))
+        connection.exchange(Disconnect(error=(error.message, error.hint)))
         raise RunStoppedError(error.message, "The run has ended.") from error
     finally:
         connection.close()
@@ -145,14 +145,14 @@ def coordinate(spec: RunSpec, rank: RankInfo, progress: Progress) -> RunRecord:
     coordinator = Coordinator(
         spec, world_size=rank.world_size, progress=progress, restarts=rank.restarts
     )
-    share = Share(spec, rank, partial(coordinator.handle, OWN_WORKER))
+    processor = FrameProcessor(spec, rank, partial(coordinator.handle, OWN_WORKER))
     is_alone = rank.world_size == 1
 
     def tick() -> None:
-        share.send_heartbeat()
+        processor.send_heartbeat()
         coordinator.watch()
         if not is_alone:
-            share.check()
+            processor.check()
 
     with ExitStack() as stack:
         if not is_alone:
@@ -160,12 +160,12 @@ def coordinate(spec: RunSpec, rank: RankInfo, progress: Progress) -> RunRecord:
             stack.enter_context(server)
             stack.enter_context(publish(spec.out, server.address, rank.launch_id))
         watcher = stack.enter_context(
-            Watcher(share, tick, None if is_alone else coordinator.give_up)
+            Watcher(processor, tick, None if is_alone else coordinator.record_failure)
         )
-        predictor = share.load()
+        predictor = processor.load()
         with coordinator.run():
             try:
-                share.process(predictor)
+                processor.process(predictor)
             finally:
                 # Of what ended or interrupted the processing, this is the cause.
                 watcher.check()
@@ -201,8 +201,8 @@ def _choose_code(error: BddsegError) -> int:
 
 
 def _work() -> None:
-    told = read_worker_spec()
-    spec, rank = told.spec, read_torchrun(os.environ)
+    job = read_worker_spec()
+    spec, rank = job.spec, read_torchrun(os.environ)
     # Each machine has a torchrun of its own.
     first_rank = spec.launch.node_rank * spec.launch.num_workers
     rank = replace(rank, rank=first_rank + rank.local_rank, world_size=spec.num_workers)
@@ -210,7 +210,7 @@ def _work() -> None:
         # Warnings about plugins are shown once.
         warnings.simplefilter("ignore", BddsegWarning)
     timeout_s = spec.launch.stall_timeout_s
-    run_worker(spec, rank, connect(lambda: told.address, timeout_s=timeout_s, patience_s=0))
+    run_worker(spec, rank, connect(lambda: job.address, timeout_s=timeout_s, patience_s=0))
 
 
 def _interrupt(*_signal: object) -> None:

@@ -47,7 +47,7 @@ def test_masks_that_do_not_look_like_the_task_are_drawn_with_a_warning(
     write_mask(drive / "binary" / "a.png", 1 - np.eye(180, 320, dtype=np.uint8))
     code, _, err = run(*command)
     assert code == 0
-    assert "has background; the ids would fit drivable_binary (-t drivable_binary)" in err
+    assert "no background; the ids would fit drivable_binary (-t drivable_binary)" in err
     assert run(*command, "-t", "drivable_binary", "--overwrite")[2] == ""
 
 

@@ -41,7 +41,7 @@ def test_a_ground_truth_of_legacy_ids_is_drawn_with_a_warning(run: Run, drive: P
         write_mask(path, np.array([1, 2, 0], np.uint8)[read_mask(path)])
     code, _, err = run_errors(run, drive)
     assert code == 0
-    assert f"{drive / 'gt'} looks like legacy ids" in err
+    assert f"{drive / 'gt'} seems to hold legacy ids" in err
     assert "masks looks" not in err
 
 

@@ -41,7 +41,7 @@ def test_each_work_item_is_claimed_once_and_in_order(queue: WorkQueue) -> None:
 def test_what_a_worker_gives_back_goes_to_others(queue: WorkQueue) -> None:
     given_back = queue.claim(1)
     assert given_back is not None
-    queue.give_back(1)
+    queue.release(1)
     assert queue.claim(2) == given_back
     # Its results that are there already are of the same run.
     queue.complete(2, Outcome(number=given_back.number, left=0, done=1, skipped=1))
@@ -50,7 +50,7 @@ def test_what_a_worker_gives_back_goes_to_others(queue: WorkQueue) -> None:
 
 def test_frames_of_a_dead_worker_are_done_one_at_a_time_and_last(queue: WorkQueue) -> None:
     queue.claim(1)
-    queue.take_from_dead(1)
+    queue.requeue_after_death(1)
     for _ in range(2):
         complete(queue, 2, queue.claim(2))
     names = []
@@ -72,13 +72,13 @@ def test_a_frame_of_which_two_workers_died_fails(tmp_path: Path) -> None:
         queue = WorkQueue(manifest, failures)
         for worker in (1, 2):
             queue.claim(worker)
-        queue.take_from_dead(1)
+        queue.requeue_after_death(1)
         complete(queue, 2, WorkItem(number=1, refs=refs[1:2]))
         complete(queue, 2, queue.claim(2))
         suspect = queue.claim(3)
         assert suspect is not None
         assert suspect.is_suspect
-        queue.take_from_dead(3)
+        queue.requeue_after_death(3)
     assert queue.is_complete
     assert [failure.error for failure in failures] == [
         "a.jpg: two workers died while they processed it."

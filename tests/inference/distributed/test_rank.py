@@ -8,8 +8,8 @@ from support import Run
 
 from bddseg.errors import BddsegError
 from bddseg.inference.distributed import rank as module
+from bddseg.inference.distributed.frame_processor import choose_device_of
 from bddseg.inference.distributed.rank import RankInfo, read_rank_info
-from bddseg.inference.distributed.share import choose_device_of
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
 # A step of 4 tasks on 2 of the job's 4 machines; the job has 16 tasks.

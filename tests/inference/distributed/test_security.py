@@ -35,7 +35,7 @@ from bddseg.inference.distributed.connection import (
 )
 from bddseg.inference.distributed.messages import (
     Claim,
-    Goodbye,
+    Disconnect,
     Heartbeat,
     Message,
     Reply,
@@ -94,7 +94,7 @@ def list_attacks(bomb: Path) -> list[bytes]:
         Claim(),
         Outcome(number=0, left=0, done=10**6),
         Report(host="x", pids=[1], death="x"),
-        Goodbye(error=("stop", "now")),
+        Disconnect(error=("stop", "now")),
     ]
     item = {"number": 0, "refs": [{"file": "/etc/passwd", "name": "../../../x"}]}
     reply = json.dumps({"state": "work", "item": item}).encode() + b"\n"

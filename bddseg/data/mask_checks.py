@@ -52,7 +52,7 @@ class MaskSample:
         if self.is_legacy:
             raise BddsegError(f"{self._describe_legacy()}.", f"Convert them: {self._convert}")
 
-    def describe_doubts(self) -> list[str]:
+    def describe_problems(self) -> list[str]:
         """Return what suggests another task or encoding, in sentences."""
         if not self.ids:
             return []
@@ -64,14 +64,16 @@ class MaskSample:
             return [f"{self.source} has {ids}{self._describe_fit(highest, exact=False)}."]
         missing = [name for number, name in enumerate(task.classes) if number not in self.ids]
         if task.background in missing or (missing and self.number >= _MANY):
-            seen = f"None of {pluralize(self.number, 'mask')} in {self.source} that were looked at"
-            return [f"{seen} has {', '.join(missing)}{self._describe_fit(highest, exact=True)}."]
+            looked = f"Looked at {pluralize(self.number, 'mask')} of {self.source} and found no"
+            return [
+                f"{looked} {' and no '.join(missing)}{self._describe_fit(highest, exact=True)}."
+            ]
         return []
 
     def _describe_legacy(self) -> str:
         conclusive = pluralize(self.detection.conclusive, "conclusive mask")
         return (
-            f"{self.source} looks like legacy ids, where 0 is the background "
+            f"{self.source} seems to hold legacy ids, where 0 is the background "
             f"({self.detection.matching} of {conclusive})"
         )
 

@@ -1,4 +1,4 @@
-"""A worker's share of a run: it loads the model, and processes work items until there are none."""
+"""What a worker does in a run: it loads the model, and processes work items."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import torch
 from bddseg.data.sources.source import open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.distributed.connection import WorkerEndedError
-from bddseg.inference.distributed.messages import Claim, Goodbye, Heartbeat, Message, Reply
+from bddseg.inference.distributed.messages import Claim, Disconnect, Heartbeat, Message, Reply
 from bddseg.inference.distributed.rank import RankInfo
 from bddseg.inference.manifest import WorkItem
 from bddseg.inference.memory import get_peak_memory_mb
@@ -30,8 +30,8 @@ _FIRST_FRAME_FACTOR = 30
 _TTA_FACTOR = 17
 
 
-class Share:
-    """A worker's share of a run; `exchange` sends a message to the coordinator for its reply."""
+class FrameProcessor:
+    """Processes a worker's frames; `exchange` sends a message to the coordinator for its reply."""
 
     def __init__(self, spec: RunSpec, rank: RankInfo, exchange: Callable[[Message], Reply]) -> None:
         self._spec = spec
@@ -97,7 +97,7 @@ class Share:
             if not self._is_hanging:
                 with suppress(BddsegError):
                     self.send_heartbeat()
-                    self._exchange(Goodbye())
+                    self._exchange(Disconnect())
 
     def stop(self) -> None:
         """End as soon as what is in progress is written."""

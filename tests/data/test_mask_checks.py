@@ -7,8 +7,8 @@ import pytest
 from label_files import LEGACY, draw_scenes
 from metrics.helpers import write_record
 
-from bddseg.data.doubts import MaskSample, sample_masks
 from bddseg.data.mask import list_masks, write_mask
+from bddseg.data.mask_checks import MaskSample, sample_masks
 from bddseg.tasks.bdd100k import DRIVABLE, SEM_SEG
 from bddseg.tasks.task import Task
 from bddseg.types import LabelMap
@@ -35,16 +35,16 @@ def test_a_class_that_never_occurs_is_named_unless_masks_are_few(
     found = sample(write(tmp_path, number, labels))
     assert found.number <= 40
     assert found.ids == {0, 2}
-    assert any("has alternative" in doubt for doubt in found.describe_doubts()) == is_named
+    assert any("no alternative" in each for each in found.describe_problems()) == is_named
 
 
-def test_masks_of_the_task_and_a_few_others_raise_no_doubt(tmp_path: Path) -> None:
+def test_masks_of_the_task_and_a_few_others_are_no_problem(tmp_path: Path) -> None:
     for name, labels in draw_scenes().items():
         write_mask(tmp_path / f"{name}.png", labels)
     write_mask(tmp_path / "unlabeled.png", np.full((720, 1280), 255, np.uint8))
-    assert sample(tmp_path).describe_doubts() == []
+    assert sample(tmp_path).describe_problems() == []
     (tmp_path / "broken.png").write_text("broken")
-    assert sample(tmp_path).describe_doubts() == []
+    assert sample(tmp_path).describe_problems() == []
 
 
 def test_a_task_without_legacy_labels_is_never_called_legacy(tmp_path: Path) -> None:
