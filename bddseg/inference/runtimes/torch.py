@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from bddseg.errors import BddsegError
-from bddseg.models.build import build_network
-from bddseg.models.checkpoint import load_weights
-from bddseg.models.network import Network, fuse
+from bddseg.models.load import load_network
+from bddseg.models.network import Network
 from bddseg.specs import Entry, Precision
 
 _HALF_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -63,10 +62,7 @@ class TorchRuntime:
         target = choose_device(device)
         if target.type == "cpu":
             flush_denormals()
-        network = build_network(entry)
-        load_weights(network, weights)
-        network.eval()
-        fuse(network)
+        network = load_network(entry, weights)
         return cls(cast(Network, network.to(target)), entry.task, target, precision)
 
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
