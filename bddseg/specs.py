@@ -96,15 +96,19 @@ class Postprocessing(_Table, frozen=True, kw_only=True):
     Attributes:
         min_region: Smaller regions of a class become background.
         min_hole: Smaller regions of background get the class around them.
+        ego_region_only: All classes become background but in the one region that the own vehicle
+            stands in; masks of the entry's main task alone. It is for planning from the own
+            position: ground truth has other carriageways too, so scores get lower.
     """
 
     min_region: Annotated[int, msgspec.Meta(ge=0)] = 0
     min_hole: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ego_region_only: bool = False
 
     @property
     def is_active(self) -> bool:
         """Whether anything is changed."""
-        return self.min_region > 0 or self.min_hole > 0
+        return self.min_region > 0 or self.min_hole > 0 or self.ego_region_only
 
 
 class Weights(_Table, frozen=True, kw_only=True):
@@ -224,6 +228,13 @@ class Entry(_Table, frozen=True, kw_only=True):
     def get_class_map(self, task: str) -> tuple[int, ...]:
         """Return the class map of one of the entry's tasks; empty where the orders are the same."""
         return self.class_map if task == self.task else self.extra_class_maps.get(task, ())
+
+    def get_postprocessing(self, task: str) -> Postprocessing:
+        """Return the postprocessing of one of the entry's tasks."""
+        if task == self.task:
+            return self.postprocessing
+        # Of lane lines, the vehicle stands in none.
+        return msgspec.structs.replace(self.postprocessing, ego_region_only=False)
 
     @property
     def short_name(self) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bddseg.errors import BddsegError
+from bddseg.specs import change_postprocessing
 from bddseg.zoo.catalog import read_entry
 
 STD, MEAN, SIZE = "std = [58.395, 57.12, 57.375]", "mean = [123.675, 116.28, 103.53]", "[64, 96]"
@@ -42,3 +43,10 @@ def test_a_window_without_overlap_is_accepted(tiny: Path) -> None:
     window = read_entry(tiny).sliding_window
     assert window is not None
     assert window.stride_hw == (64, 64)
+
+
+def test_the_ego_region_is_one_of_the_main_task_alone(tiny: Path) -> None:
+    entry = change_postprocessing(read_entry(tiny), min_region=9, ego_region_only=True)
+    assert entry.get_postprocessing("drivable") == entry.postprocessing
+    lanes = entry.get_postprocessing("lane_binary")
+    assert (lanes.min_region, lanes.ego_region_only) == (9, False)

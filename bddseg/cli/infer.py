@@ -49,6 +49,10 @@ _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
 _TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
+_EGO_REGION_ONLY = (
+    "For planning: only the region that the own vehicle is in, or nothing if it is in none. Lowers "
+    "the score: ground truth has other carriageways too."
+)
 
 
 def infer(
@@ -76,6 +80,7 @@ def infer(
     ] = False,
     min_region: Annotated[int | None, number("--min-region", _MIN_REGION, MODEL, min=0)] = None,
     min_hole: Annotated[int | None, number("--min-hole", _MIN_HOLE, MODEL, min=0)] = None,
+    ego_region_only: Annotated[bool, option("--ego-region-only", _EGO_REGION_ONLY, MODEL)] = False,
     formats: Annotated[
         list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
     ] = ["mask"],  # noqa: B006
@@ -140,7 +145,13 @@ def infer(
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 
-    entry = change_postprocessing(find_entry(model), min_region=min_region, min_hole=min_hole)
+    entry = change_postprocessing(
+        find_entry(model),
+        min_region=min_region,
+        min_hole=min_hole,
+        # Without the option, as the entry says.
+        ego_region_only=ego_region_only or None,
+    )
     with show_progress_group() as downloads:
         checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.

@@ -1,4 +1,4 @@
-"""Small regions of a label map: noise that masks are often better without."""
+"""Regions of a label map that masks are better without: small ones, or all but one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +14,14 @@ from bddseg.types import LabelMap
 
 
 def postprocess(labels: LabelMap, spec: Postprocessing, task: Task) -> LabelMap:
-    """Return a label map, (H, W), without its small regions; the given one is not changed.
+    """Return a label map, (H, W), without regions that a spec excludes; the given one stays as is.
 
     Regions of a class with fewer than `spec.min_region` pixels (8-connected) become background.
     Then regions of background with fewer than `spec.min_hole` pixels (4-connected) get the class
-    that is most frequent around them.
+    that is most frequent around them. Then, with `spec.ego_region_only`, all classes become
+    background outside of the ego region: of the regions of all classes together (8-connected), the
+    one with the most pixels in the middle third of the frame's lower half. Where no region has
+    pixels there, all becomes background: a vehicle must not follow a region that it is not in.
 
     Raises:
         BddsegError: the task has no background.
@@ -29,7 +32,7 @@ def postprocess(labels: LabelMap, spec: Postprocessing, task: Task) -> LabelMap:
         raise BddsegError(
             f"Masks of the task {task.name} have no background, so regions cannot become part of "
             "it.",
-            "Leave --min-region and --min-hole out.",
+            "Leave --min-region, --min-hole and --ego-region-only out.",
         )
     result = labels.copy()
     background = task.classes.index(task.background)
@@ -44,7 +47,26 @@ def postprocess(labels: LabelMap, spec: Postprocessing, task: Task) -> LabelMap:
             grown = cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
             around = result[area][grown & ~region]
             result[area][region] = np.bincount(around, minlength=background + 1).argmax()
+    if spec.ego_region_only:
+        is_drivable = result < background
+        result[is_drivable & ~_find_ego_region(is_drivable)] = background
     return result
+
+
+def _find_ego_region(is_drivable: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which pixels are of the ego region; see `postprocess`.
+
+    At the very bottom there can be the hood, with single pixels that the network calls drivable:
+    so the region that reaches lowest is not always the right one, and a larger area decides.
+    """
+    _, numbers = cv2.connectedComponents(is_drivable.astype(np.uint8), connectivity=8)
+    height, width = numbers.shape
+    near = numbers[height // 2 :, width // 3 : width - width // 3]
+    counts = np.bincount(near[near > 0])
+    if not counts.size:
+        return np.zeros_like(is_drivable)
+    is_ego: npt.NDArray[np.bool_] = numbers == counts.argmax()
+    return is_ego
 
 
 def _find_small(

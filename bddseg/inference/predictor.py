@@ -219,7 +219,7 @@ class Predictor:
                 f"Check the weights and the preprocessing of {self.entry.short_name}.",
             )
         return Prediction(
-            labels=postprocess(label_map, self.entry.postprocessing, task),
+            labels=postprocess(label_map, self.entry.get_postprocessing(task.name), task),
             task=task,
             name=name,
             image=image,

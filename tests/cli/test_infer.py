@@ -212,6 +212,22 @@ def test_an_interrupted_run_leaves_whole_masks_and_exits_with_130(
     assert {read_mask(mask).shape for mask in masks} <= {(72, 128), (128, 72)}
 
 
+def test_the_ego_region_is_kept_alone_on_request_or_where_the_entry_says_so(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    spread_classes(tiny.with_name("tiny.pth"))
+    masks = {}
+    for name, options in {"plain": (), "option": ("--ego-region-only",), "entry": ()}.items():
+        if name == "entry":
+            text = tiny.read_text()
+            tiny.write_text(f"{text}\n[postprocessing]\nego_region_only = true\n")
+        code, _, err = run("infer", tiny, frames, "-o", tmp_path / name, *options)
+        assert code == 0, err
+        masks[name] = [read_mask(tmp_path / name / mask) for mask in MASKS]
+    assert all(map(np.array_equal, masks["option"], masks["entry"]))
+    assert not all(map(np.array_equal, masks["option"], masks["plain"]))
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_changes_few_pixels(
     run: Run, tiny: Path, frames: Path, tmp_path: Path, precision: str
