@@ -53,6 +53,10 @@ _EGO_REGION_ONLY = (
     "For planning: only the region that the own vehicle is in, or nothing if it is in none. Lowers "
     "the score: ground truth has other carriageways too."
 )
+_SMOOTH = (
+    "Of a video or a folder of its frames: average the logits over time; weight of the newest "
+    "frame, 1 is off."
+)
 
 
 def infer(
@@ -81,6 +85,9 @@ def infer(
     min_region: Annotated[int | None, number("--min-region", _MIN_REGION, MODEL, min=0)] = None,
     min_hole: Annotated[int | None, number("--min-hole", _MIN_HOLE, MODEL, min=0)] = None,
     ego_region_only: Annotated[bool, option("--ego-region-only", _EGO_REGION_ONLY, MODEL)] = False,
+    smooth: Annotated[
+        float, number("--smooth", _SMOOTH, MODEL, metavar="ALPHA", min=0, max=1)
+    ] = 1.0,
     formats: Annotated[
         list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
     ] = ["mask"],  # noqa: B006
@@ -170,6 +177,7 @@ def infer(
             precision=precision,
             tta=tta,
             batch_size=batch_size,
+            smooth=smooth,
             tasks=tuple(tasks or ()),
         ),
         out=out,

@@ -14,7 +14,7 @@ from typing import IO, Self
 import msgspec
 import numpy as np
 
-from bddseg.data.sources.source import FrameRef, group_frames
+from bddseg.data.sources.source import FrameRef, group_frames, group_sequences
 from bddseg.io.atomic import open_atomically
 from bddseg.record import Failure
 
@@ -57,13 +57,16 @@ class Outcome(msgspec.Struct, tag=True, kw_only=True):
     failures: list[Failure] = []
 
 
-def write_manifest(path: Path, refs: Iterable[FrameRef], *, num_workers: int) -> int:
+def write_manifest(
+    path: Path, refs: Iterable[FrameRef], *, num_workers: int, sequences: bool = False
+) -> int:
     """Write a manifest and return its number of work items.
 
     Args:
         path: The file.
         refs: The frames; only some of them are in memory at a time.
         num_workers: Number of workers, which should all get work items of a short run too.
+        sequences: Each work item is a whole sequence.
 
     Raises:
         BddsegError: it cannot be written.
@@ -73,8 +76,9 @@ def write_manifest(path: Path, refs: Iterable[FrameRef], *, num_workers: int) ->
     first = list(islice(remaining, _MAX_ITEM_FRAMES * _ITEMS_PER_WORKER * num_workers))
     item_size = max(1, len(first) // (_ITEMS_PER_WORKER * num_workers))
     num_items = 0
+    refs = chain(first, remaining)
     with open_atomically(path) as file:
-        for item in group_frames(chain(first, remaining), item_size):
+        for item in group_sequences(refs) if sequences else group_frames(refs, item_size):
             rows = [(ref.file, ref.name, ref.index, ref.segment) for ref in item]
             file.write(json.dumps(rows).encode() + b"\n")
             num_items += 1

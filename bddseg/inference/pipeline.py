@@ -20,6 +20,7 @@ from bddseg.errors import BddsegError
 from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
 from bddseg.inference.predictor import Predictor
+from bddseg.inference.smoothing import Smoother, Thumbnail, make_thumbnail
 from bddseg.inference.stopwatch import Stopwatch
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import Failure
@@ -58,6 +59,7 @@ class _Ready:
     outcome: Outcome
     inputs: Inputs
     image: Image | None
+    thumbnail: Thumbnail | None
 
 
 class Pipeline:
@@ -69,6 +71,9 @@ class Pipeline:
         work: Where frames come from.
         batch_size: Maximum number of images that the network gets at a time; 0 measures it.
         num_io_threads: Number of threads that read, and of threads that write.
+        smooth: Weight of the newest frame in the average of logits over time. Below 1, one thread
+            reads, the network gets one image at a time, and each work item is a whole sequence,
+            which is done again if one of its frames has no result.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Pipeline:
         *,
         batch_size: int,
         num_io_threads: int,
+        smooth: float = 1.0,
     ) -> None:
         self.stopwatch = Stopwatch()
         self.done = 0
@@ -90,7 +96,11 @@ class Pipeline:
         self._writers = writers
         self._work = work
         self._num_threads = num_io_threads
+        self._smoother = Smoother(predictor, smooth) if smooth < 1 else None
+        self._num_readers = 1 if self._smoother else num_io_threads
         self._batch_size = batch_size or (1 if predictor.device.type == "cpu" else 0)
+        if self._smoother:
+            self._batch_size = 1
         self._stopped = threading.Event()
         self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(
             max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
@@ -123,7 +133,7 @@ class Pipeline:
         """
         readers = [
             threading.Thread(target=self._read_all, name=f"reader-{number}", daemon=True)
-            for number in range(self._num_threads)
+            for number in range(self._num_readers)
         ]
         for reader in readers:
             reader.start()
@@ -154,6 +164,9 @@ class Pipeline:
     def _read(self, item: WorkItem) -> None:
         outcome = Outcome(number=item.number, left=len(item.refs))
         todo = [ref for ref in item.refs if not self._work.is_done(ref)]
+        if self._smoother and todo:
+            # Each result depends on the frames before.
+            todo = item.refs
         with self._count_lock:
             if not self._num_open:
                 self._last_progress = time.monotonic()
@@ -170,8 +183,9 @@ class Pipeline:
                 continue
             with self.stopwatch.time("preprocess"):
                 inputs = self._predictor.prepare(image)
+                thumbnail = make_thumbnail(image) if self._smoother else None
             kept = image if self._writers.needs_image else None
-            self._put(_Ready(ref, outcome, inputs, kept))
+            self._put(_Ready(ref, outcome, inputs, kept, thumbnail))
 
     def _put(self, item: _Ready | BaseException | None) -> None:
         while True:
@@ -185,7 +199,7 @@ class Pipeline:
     def _collect_batches(self) -> Iterator[list[_Ready]]:
         """Yield frames of one shape, as many as the network gets, or fewer at the end."""
         pending: defaultdict[object, list[_Ready]] = defaultdict(list)
-        reading = self._num_threads
+        reading = self._num_readers
         while reading and not self.is_stopped:
             try:
                 item = self._ready.get(timeout=_WAIT_S)
@@ -233,6 +247,11 @@ class Pipeline:
 
     def _predict(self, batch: list[_Ready]) -> list[tuple[Tensor, Tensor]]:
         inputs = [item.inputs for item in batch]
+        first = batch[0]
+        if self._smoother and first.thumbnail is not None:
+            return self._decide(
+                self._smoother.compute_logits(first.inputs, first.thumbnail, first.ref.name), inputs
+            )
         if not self._batch_size:
             self._batch_size = self._predictor.runtime.measure_batch_size(
                 lambda: self._infer(inputs[:1]), _MAX_BATCH_SIZE
@@ -240,11 +259,14 @@ class Pipeline:
         return self._infer(inputs)
 
     def _infer(self, inputs: Sequence[Inputs]) -> list[tuple[Tensor, Tensor]]:
+        return self._decide(self._predictor.compute_logits(inputs), inputs)
+
+    def _decide(
+        self, outputs: Sequence[Tensor], inputs: Sequence[Inputs]
+    ) -> list[tuple[Tensor, Tensor]]:
         """Return the logits and the class ids of each task."""
-        return [
-            (logits, self._predictor.argmax(logits, inputs[0].size_hw))
-            for logits in self._predictor.compute_logits(inputs)
-        ]
+        size_hw = inputs[0].size_hw
+        return [(logits, self._predictor.argmax(logits, size_hw)) for logits in outputs]
 
     def _process_in_parts(self, batch: list[_Ready], pool: ThreadPoolExecutor, cause: str) -> None:
         """Run a batch that did not fit into memory in halves, and later ones no larger."""

@@ -45,7 +45,7 @@ def argmax(logits: Tensor) -> Tensor:
     return labels
 
 
-def mark_not_finite(labels: Tensor, logits: Tensor, *, allow_infinity: bool = False) -> Tensor:
+def mark_not_finite(labels: Tensor, logits: Tensor) -> Tensor:
     """Set the labels of each image whose logits are not all finite to `IGNORE_INDEX`, in place.
 
     It is computed on the device, and whoever waits for the labels need not wait again.
@@ -53,12 +53,10 @@ def mark_not_finite(labels: Tensor, logits: Tensor, *, allow_infinity: bool = Fa
     Args:
         labels: Class ids (N, H, W), uint8.
         logits: What they come from, (N, K, h, w), float32.
-        allow_infinity: Only NaN counts.
 
     Returns:
         The labels.
     """
-    totals = logits.sum(dim=(1, 2, 3))
-    is_finite = ~totals.isnan() if allow_infinity else totals.isfinite()
+    is_finite = logits.sum(dim=(1, 2, 3)).isfinite()
     # All bits of `IGNORE_INDEX` are set.
     return labels.bitwise_or_(((~is_finite).to(torch.uint8) * IGNORE_INDEX)[:, None, None])

@@ -20,6 +20,7 @@ from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finit
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
 from bddseg.inference.sliding_window import compute_logits
+from bddseg.inference.smoothing import Smoother, make_thumbnail
 from bddseg.models.layers import resize
 from bddseg.specs import Entry, Precision
 from bddseg.tasks.task import IGNORE_INDEX, Task, get_task
@@ -115,6 +116,7 @@ class Predictor:
         *,
         selection: Selection | None = None,
         bgr: bool = False,
+        smooth: float = 1.0,
     ) -> Iterator[Prediction]:
         """Yield a prediction for each frame of a source, one at a time, in constant memory.
 
@@ -123,10 +125,14 @@ class Predictor:
                 file, a video, a source of a plugin), or an iterable of images.
             selection: Which frames of a file source.
             bgr: Arrays of three channels are BGR.
+            smooth: Weight of the newest frame in an average of logits over time, which starts again
+                at scene cuts; with 1, each frame is for itself.
 
         Raises:
-            BddsegError: the source has no frames, or one cannot be read.
+            BddsegError: the source has no frames, or one cannot be read; with smoothing, frames
+                of a folder or an iterable differ in size, or are not in the order of their numbers.
         """
+        smoother = None if smooth == 1 else Smoother(self, smooth)
         if not isinstance(source, str | Path):
             if not isinstance(source, Iterable):
                 raise BddsegError(
@@ -134,7 +140,7 @@ class Predictor:
                     "Give a path, or an iterable of images.",
                 )
             for number, item in enumerate(source):
-                yield replace(self(item, bgr=bgr), name=f"{number:06}")
+                yield self._predict_next(to_image(item, bgr=bgr), f"{number:06}", smoother)
             return
         opened = open_source(str(source), selection)
         refs = opened.items()
@@ -144,7 +150,7 @@ class Predictor:
             for ref, image in opened.read(group):
                 if isinstance(image, BddsegError):
                     raise image
-                yield replace(self(image), name=ref.name)
+                yield self._predict_next(image, ref.name, smoother)
 
     def prepare(self, image: Image) -> Inputs:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
@@ -177,8 +183,7 @@ class Predictor:
         """
         with torch.inference_mode():
             resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
-            # A probability of 0 has the logarithm -inf.
-            return mark_not_finite(argmax(resized), logits, allow_infinity=self.tta)
+            return mark_not_finite(argmax(resized), logits)
 
     def finish(
         self,
@@ -208,8 +213,7 @@ class Predictor:
         task = task or self.task
         label_map = labels.numpy(force=True)
         if label_map[0, 0] == IGNORE_INDEX:
-            runtime = self.runtime.in_float32()
-            exact = Predictor(self.entry, runtime, tasks=[task.name], tta=self.tta)
+            exact = self.in_float32([task])
             (again,) = exact.compute_logits([inputs])
             label_map = exact.argmax(again, inputs.size_hw)[0].numpy(force=True)
             logits = None if logits is None else again[0]
@@ -226,6 +230,19 @@ class Predictor:
             raw_logits=logits,
             align_corners=self.runtime.align_corners,
         )
+
+    def _predict_next(self, image: Image, name: str, smoother: Smoother | None) -> Prediction:
+        if smoother is None:
+            return replace(self(image), name=name)
+        inputs = self.prepare(image)
+        logits = smoother.compute_logits(inputs, make_thumbnail(image), name)[0]
+        labels = self.argmax(logits, inputs.size_hw)
+        return self.finish(inputs, labels[0], logits[0], image=image, name=name)
+
+    def in_float32(self, tasks: Sequence[Task]) -> "Predictor":
+        """Return the same model computing in float32, for some of its tasks."""
+        names = [task.name for task in tasks]
+        return Predictor(self.entry, self.runtime.in_float32(), tasks=names, tta=self.tta)
 
     def _predict_all(self, images: Sequence[Image]) -> list[Prediction]:
         by_shape: defaultdict[object, list[int]] = defaultdict(list)
@@ -286,7 +303,9 @@ class Predictor:
                     resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
                     scores = resized.softmax(dim=1)
                     totals[number] = totals[number] + (scores.flip(3) if mirrored else scores)
-        return [(total / (2 * len(inputs))).log() for total in totals]
+        # The logarithm of 0 would be infinite, and stay so in averages over time.
+        smallest = torch.finfo(torch.float32).tiny
+        return [(total / (2 * len(inputs))).clamp(min=smallest).log() for total in totals]
 
 
 def load_model(

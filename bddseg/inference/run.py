@@ -37,6 +37,8 @@ class Execution:
         tta: Average over six scales and their mirror images.
         batch_size: Images of one size that the network gets at a time; 0 means 1 on a CPU, and what
             fits on a GPU.
+        smooth: Weight of the newest frame in the average of logits over time, above 0; with 1,
+            there is no average.
         tasks: Which of the model's tasks are predicted; without, the main one. Results of the first
             go to the run's folder, those of others to OUT/TASK.
     """
@@ -46,7 +48,13 @@ class Execution:
     precision: Precision = "fp32"
     tta: bool = False
     batch_size: int = 0
+    smooth: float = 1.0
     tasks: tuple[str, ...] = ()
+
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether results depend on the frames before."""
+        return self.smooth < 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +135,7 @@ def infer(
     precision: Precision = "fp32",
     tta: bool = False,
     batch_size: int = 0,
+    smooth: float = 1.0,
     tasks: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> RunRecord | None:
@@ -148,6 +157,8 @@ def infer(
         precision: "fp32", "fp16" or "bf16".
         tta: Average over six scales and their mirror images.
         batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
+        smooth: Of a video, or folders of its frames: weight of the newest frame in an average of
+            logits over time; with 1, each frame is for itself.
         tasks: Which of the model's tasks to predict; without, the main one. Results of others than
             the first go to `out/TASK`.
         progress: Shows progress.
@@ -170,6 +181,7 @@ def infer(
             precision=precision,
             tta=tta,
             batch_size=batch_size,
+            smooth=smooth,
             tasks=tuple(tasks),
         ),
         out=Path(out),
@@ -201,6 +213,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
             f"{rank.world_size}, and {spec.num_workers} workers were requested.",
             "Leave out --gpus, --workers and --nnodes, or unset RANK and WORLD_SIZE.",
         )
+    _check_smoothing(spec, rank.world_size if rank else spec.num_workers)
     # One process locks for all workers of all machines.
     is_first = spec.launch.node_rank == 0 if rank is None else rank.rank == 0
     with lock_folder(spec.out) if is_first else nullcontext():
@@ -215,6 +228,25 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
         find = partial(find_address, spec.out, rank.launch_id)
         run_worker(spec, rank, connect(find, timeout_s=spec.launch.stall_timeout_s))
         return None
+
+
+def _check_smoothing(spec: RunSpec, world_size: int) -> None:
+    """Refuse what smoothing excludes: its frames are done one after the other."""
+    from bddseg.inference.smoothing import check_weight
+
+    execution = spec.execution
+    check_weight(execution.smooth)
+    if execution.is_smoothed and world_size > 1:
+        raise BddsegError(
+            f"--smooth needs all frames in one process, and this run has {world_size} workers.",
+            "Leave out --smooth, or run each sequence by itself with one worker.",
+        )
+    if execution.is_smoothed and execution.batch_size > 1:
+        raise BddsegError(
+            f"--smooth needs one frame after the other, and --batch-size is "
+            f"{execution.batch_size}.",
+            "Leave out one of them.",
+        )
 
 
 def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
@@ -238,11 +270,20 @@ def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
         "runtime": execution.runtime,
         "precision": execution.precision,
         "tta": execution.tta,
+        "smooth": _describe_smoothing(spec),
         "network": {key: entry[key] for key in keys},
     }
     # As JSON gives it back.
     compared: dict[str, Any] = json.loads(json.dumps(identity))
     return compared
+
+
+def _describe_smoothing(spec: RunSpec) -> dict[str, float] | None:
+    """Return what averages depend on, besides the frames of the source; None without smoothing."""
+    execution, selection = spec.execution, spec.selection
+    if not execution.is_smoothed:
+        return None
+    return {"weight": execution.smooth, "start": selection.start, "every": selection.every}
 
 
 def describe_weights(path: Path) -> dict[str, str | int]:

@@ -63,7 +63,8 @@ class RunFolder:
             refuse_overwriting([self.manifest_path, *islice(self._writers.list_existing(), 1)])
         # In one pass, a frame at a time: there can be hundreds of thousands.
         refs = drop_duplicates(self._list_frames(), self._report_duplicate)
-        write_manifest(self.manifest_path, refs, num_workers=world_size)
+        is_smoothed = self._spec.execution.is_smoothed
+        write_manifest(self.manifest_path, refs, num_workers=world_size, sequences=is_smoothed)
         if not record.first_written_ns:
             record.first_written_ns = (self._spec.out / RECORD_NAME).stat().st_mtime_ns
             self._writers.date_back(record.first_written_ns)

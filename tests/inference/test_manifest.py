@@ -32,6 +32,17 @@ def test_frames_of_one_segment_of_a_video_are_one_work_item(tmp_path: Path) -> N
         assert len(manifest.read(1)) == 20
 
 
+def test_a_work_item_can_be_a_whole_sequence(tmp_path: Path) -> None:
+    video = [FrameRef("drive.mp4", f"{n:06}", n, n // 20 * 20) for n in range(50)]
+    folders = [FrameRef(f"{name}.jpg", name) for name in ("0", "a/0", "a/1", "a/b/0", "a/b/1")]
+    for refs, expected in ((video, [50]), (folders, [1, 2, 2])):
+        write_manifest(tmp_path / "m.jsonl", refs, num_workers=1, sequences=True)
+        with Manifest(tmp_path / "m.jsonl") as manifest:
+            items = [manifest.read(number) for number in range(len(manifest))]
+        assert [len(item) for item in items] == expected
+        assert [ref for item in items for ref in item] == refs
+
+
 @pytest.mark.parametrize(
     ("num_frames", "num_workers", "num_items"), [(5, 2, 5), (160, 2, 16), (1000, 2, 63)]
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -69,6 +70,17 @@ def group_frames(refs: Iterable[FrameRef], size: int) -> Iterator[list[FrameRef]
         group.append(ref)
     if group:
         yield group
+
+
+def group_sequences(refs: Iterable[FrameRef]) -> Iterator[list[FrameRef]]:
+    """Yield the frames of each sequence, in order: those of a video, or of a folder."""
+    for _, group in groupby(refs, key=lambda ref: get_folder(ref.name)):
+        yield list(group)
+
+
+def get_folder(name: str) -> str:
+    """Return the folder of a frame's name: "night" of "night/0001"; empty if it has none."""
+    return name.rpartition("/")[0]
 
 
 class Source(Protocol):

@@ -85,7 +85,12 @@ class FrameProcessor:
         batch_size = spec.execution.batch_size
         self._device = str(predictor.device)
         self._pipeline = Pipeline(
-            predictor, writers, work, batch_size=batch_size, num_io_threads=num_threads
+            predictor,
+            writers,
+            work,
+            batch_size=batch_size,
+            num_io_threads=num_threads,
+            smooth=spec.execution.smooth,
         )
         if self._is_stopped:
             self._pipeline.stop()
