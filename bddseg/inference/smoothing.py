@@ -25,7 +25,7 @@ _THUMBNAIL_WH = (32, 18)
 # tests/benchmarks/bench_smoothing.py: of 1,910 pairs of consecutive frames of seven driving videos,
 # the smallest is 0.92, and their three cuts have 0.15 to 0.35. Of 52,003 pairs of frames of
 # different scenes of BDD100K, one has more.
-_MIN_CORRELATION = 0.88
+MIN_CORRELATION = 0.88
 
 
 class Smoother:
@@ -91,7 +91,7 @@ class Smoother:
                 f"{last_name} comes before {name}, and smoothing needs the order of time.",
                 "Give the numbers in the names leading zeros, or give a list file of the frames.",
             )
-        return float((thumbnail * last_thumbnail).sum()) >= _MIN_CORRELATION
+        return float((thumbnail * last_thumbnail).sum()) >= MIN_CORRELATION
 
 
 def make_thumbnail(image: Image) -> Thumbnail:
