@@ -98,7 +98,8 @@ class Postprocessing(_Table, frozen=True, kw_only=True):
         min_hole: Smaller regions of background get the class around them.
         ego_region_only: All classes become background but in the one region that the own vehicle
             stands in; masks of the entry's main task alone. It is for planning from the own
-            position: ground truth has other carriageways too, so scores get lower.
+            position: the lanes beside it are often regions of their own, which ground truth has
+            too, so scores get lower.
     """
 
     min_region: Annotated[int, msgspec.Meta(ge=0)] = 0

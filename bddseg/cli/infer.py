@@ -51,7 +51,7 @@ _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
 _EGO_REGION_ONLY = (
     "For planning: only the region that the own vehicle is in, or nothing if it is in none. Lowers "
-    "the score: ground truth has other carriageways too."
+    "the score: the lanes beside it are often regions of their own, and ground truth has them."
 )
 _SMOOTH = (
     "Of a video or a folder of its frames: average the logits over time; weight of the newest "
