@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
 from bddseg.models.backbones.backbone import BACKBONES
 from bddseg.models.heads.fcn import FCNHead
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.network import fuse
+from bddseg.models.layers import ConvModule
+from bddseg.models.network import fuse, fuse_convolutions
 from bddseg.models.options import OptionError, call_with_options
 
 
@@ -39,24 +41,24 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W), normalised -> logits (N, K, h, w) at the head's own size."""
-        logits: Tensor = self.decode_head(self._extract(images))
+        logits: Tensor = self.decode_head(self.backbone(images))
         return logits
 
     def forward_heads(self, images: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) -> logits of the decode head and, if any, of the auxiliary head."""
-        features = self._extract(images)
+        features = self.backbone(images)
         heads = [self.decode_head, getattr(self, "auxiliary_head", None)]
         return [head(features) for head in heads if head is not None]
 
     def fuse(self) -> None:
-        """Fuse the backbone's layers, in place; see `Fusible`."""
+        """Fuse the layers of the backbone and the decode head, in place; see `Fusible`."""
         self.eval()
         fuse(self.backbone)
-
-    def _extract(self, images: Tensor) -> list[Tensor]:
-        # A fused backbone's maps have their channels last; the heads' wide 3x3 convolutions are
-        # fastest with the channels first.
-        return [x.contiguous() for x in self.backbone(images)]
+        # Heads apply other layers than these in an order of their own.
+        for module in self.decode_head.modules():
+            if isinstance(module, ConvModule):
+                fuse_convolutions(module)
+        self.decode_head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def make_architecture(head_class: type[DecodeHead]) -> Callable[..., EncoderDecoder]:

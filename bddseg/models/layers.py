@@ -4,10 +4,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
+from itertools import accumulate, groupby
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from bddseg.models.winograd import WinogradConv2d
 
 
 class ConvModule(nn.Module):
@@ -45,10 +48,21 @@ class ConvModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
-        return self.activate(self.conv(x))
+        return self._normalize(self.conv(x))
+
+    def convolve(self, x: Tensor, channels: slice) -> Tensor:
+        """Convolve some of the input's channels: sums of the results go to `activate`."""
+        if isinstance(self.conv, WinogradConv2d):
+            return self.conv.convolve(x, channels)
+        conv = self.conv
+        return F.conv2d(x, conv.weight[:, channels], None, 1, conv.padding, conv.dilation)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Apply the layers after the convolution."""
+        """Apply what follows the products of inputs and weights: bias, normalisation, ReLU."""
+        # The bias is that of a fused norm.
+        return self._normalize(x if self.conv.bias is None else x + self.conv.bias[:, None, None])
+
+    def _normalize(self, x: Tensor) -> Tensor:
         out: Tensor = self.bn(x)
         return F.relu(out, inplace=True) if self.activation else out
 
@@ -84,46 +98,50 @@ def fuse_maps(
     Returns:
         (N, O, H, W).
     """
-    weights = torch.split(conv.conv.weight, [x.shape[1] for x in maps], dim=1)
-    pairs = list(zip(maps, weights, strict=True))
-    full = [(x, weight) for x, weight in pairs if get_size(x) == size_hw]
-    parts = [
-        convolve_enlarged(x, weight, size_hw, align_corners=align_corners)
-        for x, weight in pairs
-        if get_size(x) != size_hw
-    ]
-    if full:
-        stack, kernel = (torch.cat(tensors, dim=1) for tensors in zip(*full, strict=True))
-        parts.append(F.conv2d(stack, kernel, padding=1))
+    stops = list(accumulate(x.shape[1] for x in maps))
+    parts, smaller = [], []
+    for is_full, group in groupby(enumerate(maps), lambda item: get_size(item[1]) == size_hw):
+        numbers, run = zip(*group, strict=True)
+        channels = slice(stops[numbers[0]] - run[0].shape[1], stops[numbers[-1]])
+        if is_full:
+            parts.append(conv.convolve(run[0] if len(run) == 1 else torch.cat(run, 1), channels))
+        else:
+            weights = torch.split(conv.conv.weight[:, channels], [x.shape[1] for x in run], dim=1)
+            smaller += list(zip(run, weights, strict=True))
+    if smaller:
+        parts.append(convolve_enlarged(smaller, size_hw, align_corners=align_corners))
     return conv.activate(reduce(torch.add, parts))
 
 
 def convolve_enlarged(
-    x: Tensor, weight: Tensor, size_hw: tuple[int, int], *, align_corners: bool
+    pairs: Sequence[tuple[Tensor, Tensor]], size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:
-    """Return `conv2d(resize(x, size_hw), weight, padding=1)` without enlarging the map.
+    """Return the sum of `conv2d(resize(x, size_hw), weight, padding=1)` without enlarging maps.
 
     Interpolation and convolution are both linear and separable: the result is R T C', where T holds
     the product of each of the nine taps with each position of x, and R and C interpolate it along
-    rows and columns. The smaller the map, the less it costs.
+    rows and columns. The smaller the maps, the less it costs.
 
     Args:
-        x: (N, C, h, w).
-        weight: (O, C, 3, 3).
+        pairs: Maps (N, C_i, h_i, w_i), and weights (O, C_i, 3, 3).
         size_hw: (H, W) of the result.
         align_corners: As in `torch.nn.functional.interpolate`.
 
     Returns:
         (N, O, H, W).
     """
-    rows, columns = (
-        _spread(before, after, align_corners).to(x)
-        for before, after in zip(get_size(x), size_hw, strict=True)
-    )
-    taps = torch.einsum("ncuv,ocij->noiujv", x, weight)
-    n, out_channels = taps.shape[:2]
-    taps = taps.reshape(n, out_channels, rows.shape[1], columns.shape[1])
-    return rows @ taps @ columns.T
+    all_rows, all_taps = [], []
+    for x, weight in pairs:
+        rows, columns = (
+            _spread(before, after, align_corners).to(x)
+            for before, after in zip(get_size(x), size_hw, strict=True)
+        )
+        taps = torch.einsum("ncuv,ocij->niujvo", x, weight).flatten(3, 4).flatten(1, 2)
+        all_rows.append(rows)
+        all_taps.append(columns @ taps)
+    # The sum over maps is a part of that over rows.
+    enlarged = torch.cat(all_rows, dim=1) @ torch.cat(all_taps, dim=1).flatten(2)
+    return enlarged.view(len(enlarged), *size_hw, -1).permute(0, 3, 1, 2)
 
 
 def _spread(before: int, after: int, align_corners: bool) -> Tensor:

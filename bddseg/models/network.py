@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from bddseg.models.winograd import WinogradConv2d
+
 
 class Network(Protocol):
     """What a network offers; it is also an `nn.Module`.
@@ -68,4 +70,7 @@ def fuse_convolutions(network: nn.Module) -> None:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, nn.Identity())
+        for name, child in module.named_children():
+            if WinogradConv2d.is_suitable(child):
+                setattr(module, name, WinogradConv2d(child))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -17,7 +17,7 @@ def test_an_enlarged_grid_is_convolved_without_enlarging_it(
     weight = torch.randn(5, 4, 3, 3, generator=generator, dtype=torch.float64)
     enlarged = F.interpolate(x, (13, 21), mode="bilinear", align_corners=align_corners)
     expected = F.conv2d(enlarged, weight, padding=1)
-    result = convolve_enlarged(x, weight, (13, 21), align_corners=align_corners)
+    result = convolve_enlarged([(x, weight)], (13, 21), align_corners=align_corners)
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
 

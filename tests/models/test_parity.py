@@ -92,3 +92,6 @@ def test_outputs_equal_the_reference(name: str) -> None:
             if view == "odd":
                 resized = resize(heads["decode"], size_hw, align_corners=network.align_corners)
                 assert deviation(resized, golden["odd_logits"]) < TOLERANCE
+        network.fuse()
+        fused = network(make_seeded_images(97, 161))
+    assert deviation(fused, golden["odd_decode_logits"]) < TOLERANCE

@@ -37,7 +37,8 @@ class AdaptiveContext(nn.Module):
         # (N, regions, h * w): how much each position takes from each region.
         affinity = self.gla(local + scene).flatten(2).sigmoid()
         # A 1x1 convolution of the mixture is the mixture of the convolved regions, which are few.
-        context = self.residual_conv.conv(regions[..., None]).flatten(2) @ affinity
+        weight = self.residual_conv.conv.weight
+        context = F.conv2d(regions[..., None], weight).flatten(2) @ affinity
         residual = self.residual_conv.activate(context.reshape(local.shape))
         fused: Tensor = self.fusion_conv(F.relu(residual + local))
         return fused

@@ -1,0 +1,183 @@
+"""3x3 convolutions with a quarter of the multiplications, for wide layers on CPUs.
+
+Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (arXiv 1509.09308),
+F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 results.
+"""
+
+import math
+from typing import NamedTuple, TypeGuard
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Positions of a tile's results, and of the inputs that they depend on, along each axis.
+_OUT, _IN = 4, 6
+# Points at which polynomials are evaluated, besides 0 and infinity. Rounding errors are a quarter
+# of those of the paper's points, +-1 and +-2.
+_POINTS = (0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
+# Layers with fewer channels gain nothing: transforming their maps takes longer than it saves.
+_MIN_CHANNELS = 128
+# The same for tiles that reach far beyond the map: products, as a share of those of the definition.
+_MAX_SHARE = 0.5
+# Numbers transformed at a time: 12 MB stay in a CPU's cache, and need no new memory each time.
+_CHUNK = 3 * 2**20
+_MIN_CHUNK_CHANNELS = 16
+
+
+class WinogradConv2d(nn.Conv2d):
+    """A 3x3 convolution of stride 1 that keeps the size; results are equal up to rounding.
+
+    In float32 on a CPU it multiplies as in the paper; otherwise, and when it is exported, it is an
+    ordinary convolution.
+
+    Args:
+        conv: Convolution to replace, see `is_suitable`.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        dilation, has_bias = conv.dilation[0], conv.bias is not None
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            bias=has_bias,
+            device="meta",
+        )
+        self.weight, self.bias = conv.weight, conv.bias
+        self._transformed: Tensor | None = None
+
+    @staticmethod
+    def is_suitable(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
+        """Return whether a module is a convolution that this class can compute faster."""
+        return (
+            isinstance(conv, nn.Conv2d)
+            and conv.kernel_size == (3, 3)
+            and conv.stride == (1, 1)
+            and conv.padding == conv.dilation
+            and conv.dilation[0] == conv.dilation[1]
+            and conv.padding_mode == "zeros"
+            and conv.groups == 1
+            and min(conv.in_channels, conv.out_channels) >= _MIN_CHANNELS
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, O, h, w)."""
+        if not self._is_faster(x):
+            return super().forward(x)
+        return convolve_tiles(x, self._transform(), self.bias, self.dilation[0])
+
+    def convolve(self, x: Tensor, channels: slice) -> Tensor:
+        """Return the convolution of some of the input's channels, without the bias.
+
+        Args:
+            x: (N, C, h, w), these channels alone.
+            channels: Which of the convolution's channels they are.
+
+        Returns:
+            (N, O, h, w).
+        """
+        if not self._is_faster(x):
+            weight = self.weight[:, channels]
+            return F.conv2d(x, weight, None, 1, self.padding, self.dilation)
+        return convolve_tiles(x, self._transform()[:, channels], None, self.dilation[0])
+
+    def _transform(self) -> Tensor:
+        if self._transformed is None:
+            self._transformed = transform_weight(self.weight)
+        return self._transformed
+
+    def _is_faster(self, x: Tensor) -> bool:
+        if (
+            type(x) is not Tensor
+            or x.device.type != "cpu"
+            or x.dtype is not torch.float32
+            or torch.is_autocast_enabled("cpu")
+            or torch.compiler.is_exporting()
+        ):
+            return False
+        (height, width), dilation = x.shape[2:], self.dilation[0]
+        rows, columns = (-(-edge // (_OUT * dilation)) for edge in (height, width))
+        products = (_IN * dilation) ** 2 * rows * columns
+        return products < _MAX_SHARE * 9 * height * width
+
+
+def transform_weight(weight: Tensor) -> Tensor:
+    """(O, C, 3, 3) -> (36, C, O)."""
+    out_channels, channels = weight.shape[:2]
+    taps = weight.detach().permute(2, 3, 1, 0).reshape(9, -1)
+    return (_TRANSFORMS.kernel @ taps).view(_IN**2, channels, out_channels)
+
+
+def convolve_tiles(x: Tensor, transformed: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+    """Return the 3x3 convolution of a map, with its channels last in memory.
+
+    A dilated convolution is an ordinary one of every `dilation`-th row and column.
+
+    Args:
+        x: (N, C, h, w).
+        transformed: Weights, as `transform_weight` returns them, (36, C, O).
+        bias: (O,), added to the result.
+        dilation: Distance of the kernel's taps.
+
+    Returns:
+        (N, O, h, w).
+    """
+    n, channels, height, width = x.shape
+    step, out_channels = _OUT * dilation, transformed.shape[2]
+    rows, columns = -(-height // step), -(-width // step)
+    bottom, right = rows * step - height, columns * step - width
+    margins = (0, 0, dilation, dilation + right, dilation, dilation + bottom)
+    shape = (_IN, _IN, n, rows, dilation, columns, dilation)
+    chunk = max(_CHUNK // math.prod(shape), _MIN_CHUNK_CHANNELS)
+    products = x.new_zeros(())
+    for start in range(0, channels, chunk):
+        part = slice(start, min(start + chunk, channels))
+        padded = F.pad(x[:, part].permute(0, 2, 3, 1), margins)
+        image, row, column, channel = padded.stride()
+        taps = (dilation * row, dilation * column)
+        positions = (image, step * row, row, step * column, column, channel)
+        tiles = padded.as_strided((*shape, part.stop - start), taps + positions)
+        tiles = _TRANSFORMS.tile @ tiles.reshape(_IN**2, -1)
+        tiles, weights = tiles.view(_IN**2, -1, part.stop - start), transformed[:, part]
+        products = products.baddbmm_(tiles, weights) if start else torch.bmm(tiles, weights)
+    results = _TRANSFORMS.result @ products.view(_IN**2, -1)
+    if bias is not None:
+        results.view(-1, out_channels).add_(bias)
+    results = results.view(_OUT, _OUT, n, rows, dilation, columns, dilation, out_channels)
+    results = results.permute(2, 3, 0, 4, 5, 1, 6, 7)
+    results = results.reshape(n, rows * step, columns * step, out_channels)
+    return results[:, :height, :width].permute(0, 3, 1, 2)
+
+
+class _Transforms(NamedTuple):
+    """Matrices that transform both axes of flattened tiles.
+
+    Attributes:
+        tile: Of the input, (36, 36).
+        kernel: Of the weights, (36, 9).
+        result: From products to results, (16, 36).
+    """
+
+    tile: Tensor
+    kernel: Tensor
+    result: Tensor
+
+
+def _make_transforms() -> _Transforms:
+    # A result is a product of polynomials: its values at the points are multiplied. The last
+    # "value", at infinity, is the leading coefficient.
+    points = torch.tensor((0, *_POINTS), dtype=torch.float64)
+
+    def evaluate(coefficients: int) -> Tensor:
+        finite = points[:, None] ** torch.arange(coefficients)
+        return torch.cat([finite, torch.eye(coefficients, dtype=torch.float64)[-1:]])
+
+    # By transposition, interpolation of the product becomes the transform of the input.
+    axis = torch.linalg.inv(evaluate(_IN)).T, evaluate(3), evaluate(_OUT).T
+    return _Transforms(*(torch.kron(each, each).float() for each in axis))
+
+
+_TRANSFORMS = _make_transforms()
