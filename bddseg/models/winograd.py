@@ -17,7 +17,7 @@ _OUT, _IN = 4, 6
 # of those of the paper's points, +-1 and +-2.
 _POINTS = (0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
 # Layers with fewer channels gain nothing: transforming their maps takes longer than it saves.
-_MIN_CHANNELS = 128
+_MIN_CHANNELS = 192
 # The same for tiles that reach far beyond the map: products, as a share of those of the definition.
 _MAX_SHARE = 0.5
 # Numbers transformed at a time: 12 MB stay in a CPU's cache, and need no new memory each time.

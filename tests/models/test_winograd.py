@@ -8,10 +8,10 @@ from bddseg.models.winograd import WinogradConv2d
 
 def make_conv(dilation: int = 1, *, bias: bool = True) -> nn.Conv2d:
     torch.manual_seed(0)
-    return nn.Conv2d(128, 160, 3, padding=dilation, dilation=dilation, bias=bias)
+    return nn.Conv2d(192, 200, 3, padding=dilation, dilation=dilation, bias=bias)
 
 
-def make_images(height: int, width: int, channels: int = 128) -> Tensor:
+def make_images(height: int, width: int, channels: int = 192) -> Tensor:
     return torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(1))
 
 
@@ -73,14 +73,14 @@ def test_an_exported_network_has_the_convolution() -> None:
 
 
 def test_only_wide_ordinary_3x3_convolutions_are_replaced() -> None:
-    suitable = nn.Conv2d(128, 128, 3, padding=2, dilation=2)
+    suitable = nn.Conv2d(192, 192, 3, padding=2, dilation=2)
     others = [
-        nn.Conv2d(128, 128, 1),
-        nn.Conv2d(128, 128, 3),
-        nn.Conv2d(128, 128, 3, stride=2, padding=1),
-        nn.Conv2d(128, 128, 3, padding=1, groups=128),
-        nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
-        nn.Conv2d(128, 64, 3, padding=1),
+        nn.Conv2d(192, 192, 1),
+        nn.Conv2d(192, 192, 3),
+        nn.Conv2d(192, 192, 3, stride=2, padding=1),
+        nn.Conv2d(192, 192, 3, padding=1, groups=192),
+        nn.Conv2d(192, 192, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(192, 64, 3, padding=1),
     ]
     network = nn.Sequential(suitable, *others)
     fuse_convolutions(network)

@@ -5,6 +5,7 @@ Network, CVPR 2019 (arXiv 1811.11431). Parameter names are those of the publishe
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.models.layers import resize
@@ -109,14 +110,19 @@ class PooledConvs(nn.Module):
         self.project = ConvNormAct(channels * (stages + 1), channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) -> the same shape."""
-        size_hw = (x.shape[2], x.shape[3])
-        maps = [x]
+        """(N, channels, h, w) -> the same shape.
+
+        A 1x1 convolution of enlarged and concatenated maps is the sum of those of the maps before
+        they are enlarged.
+        """
+        conv = self.project.conv
+        first, *weights = torch.split(conv.weight, x.shape[1], dim=1)
+        joined = F.conv2d(x, first, conv.bias)
         smaller = x
-        for stage in self.stages:
+        for stage, weight in zip(self.stages, weights, strict=True):
             smaller = halve(smaller)
-            maps.append(resize(stage(smaller), size_hw, align_corners=True))
-        out: Tensor = self.project(torch.cat(maps, dim=1))
+            joined = joined + _enlarge(F.conv2d(stage(smaller), weight), x)
+        out: Tensor = self.project.act(self.project.bn(joined))
         return out
 
 
