@@ -1,11 +1,13 @@
 """PNG files: decoded as Pillow does, and never silently when damaged."""
 
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
@@ -96,8 +98,13 @@ def encode_with_pillow(labels: LabelMap) -> bytes:
         return file.getvalue()
 
 
+def encode_with_opencv(labels: LabelMap) -> bytes:
+    return cv2.imencode(".png", labels)[1].tobytes()
+
+
 @pytest.mark.parametrize(
-    "encode", [encode_png, encode_with_pillow, encode_interlaced, encode_transparent]
+    "encode",
+    [encode_png, encode_with_opencv, encode_with_pillow, encode_interlaced, encode_transparent],
 )
 def test_grey_levels_are_the_same_whoever_wrote_them(
     tmp_path: Path, labels: LabelMap, encode: Callable[[LabelMap], bytes]
@@ -107,6 +114,49 @@ def test_grey_levels_are_the_same_whoever_wrote_them(
     found = read_png(path)
     assert found.mode == "L"
     assert np.array_equal(found.pixels, labels)
+    assert found.pixels.flags.c_contiguous
+    assert found.pixels.flags.writeable
+
+
+def test_rows_of_any_values_are_the_same_whoever_wrote_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1), (1, 9), (9, 1), (40, 60)):
+        pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+        for encode in (encode_png, encode_with_opencv, encode_with_pillow):
+            path.write_bytes(encode(pixels))
+            assert np.array_equal(read_png(path).pixels, pixels)
+
+
+def replace_pixels(data: bytes, content: bytes) -> bytes:
+    """Return a PNG with other content, inflated, than its header says, and right checksums."""
+    return data[:33] + make_chunk(b"IDAT", zlib.compress(content)) + make_chunk(b"IEND", b"")
+
+
+def test_a_file_with_fewer_pixels_than_its_size_says_is_damaged(
+    tmp_path: Path, labels: LabelMap
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(replace_pixels(encode_png(labels), bytes(labels.size // 2)))
+    with pytest.raises(UnreadableFileError, match="truncated"):
+        read_png(path)
+
+
+def test_no_more_is_inflated_than_the_size_says(tmp_path: Path, labels: LabelMap) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(replace_pixels(encode_png(labels), bytes(64 << 20)))
+    tracemalloc.start()
+    try:
+        assert not read_png(path).pixels.any()
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_masks_are_those_of_zlib_byte_for_byte(labels: LabelMap) -> None:
+    rows = np.pad(labels, ((0, 0), (1, 0))).tobytes()
+    deflate = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    assert deflate.compress(rows) + deflate.flush() in encode_png(labels)
 
 
 @pytest.mark.parametrize("palette", [None, PALETTE])
