@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bddseg.inference.prediction import Prediction
     from bddseg.inference.predictor import Predictor, load_model
     from bddseg.inference.run import infer
+    from bddseg.inference.threads import use_passive_waiting
     from bddseg.metrics.evaluate import evaluate
     from bddseg.tasks.task import Task, get_task
     from bddseg.zoo.catalog import find_entry, list_models
@@ -34,6 +35,7 @@ __all__ = [
     "infer",
     "list_models",
     "load_model",
+    "use_passive_waiting",
 ]
 
 _MODULES = {
@@ -47,6 +49,7 @@ _MODULES = {
     "infer": "bddseg.inference.run",
     "list_models": "bddseg.zoo.catalog",
     "load_model": "bddseg.inference.predictor",
+    "use_passive_waiting": "bddseg.inference.threads",
 }
 
 

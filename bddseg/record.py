@@ -32,6 +32,7 @@ class WorkerStats:
         host: Name of its machine.
         pid: Process id.
         device: Device of the network.
+        num_threads: Number of threads that compute it on a CPU; 0 where it is not recorded.
         done: Number of frames whose results it wrote.
         skipped: Number of frames whose results were there already.
         seconds: Time in each stage. Stages overlap, and each may have several threads, so they do
@@ -43,6 +44,7 @@ class WorkerStats:
     host: str
     pid: int
     device: str
+    num_threads: int = 0
     done: int
     skipped: int
     seconds: dict[str, float]

@@ -24,6 +24,7 @@ from bddseg.cli.options import (
     AsJson,
     Limit,
     ModelName,
+    NetworkThreads,
     Out,
     Overwrite,
     number,
@@ -109,6 +110,7 @@ def infer(
     workers: Annotated[
         int | None, number("--workers", "Workers that share the CPU's cores.", PERFORMANCE)
     ] = None,
+    threads: NetworkThreads = None,
     batch_size: Annotated[int, number("--batch-size", _BATCH_SIZE, PERFORMANCE, min=0)] = 0,
     precision: Annotated[
         Precision, option("--precision", "What the network computes in.", PERFORMANCE)
@@ -178,6 +180,7 @@ def infer(
             tta=tta,
             batch_size=batch_size,
             smooth=smooth,
+            num_threads=threads or 0,
             tasks=tuple(tasks or ()),
         ),
         out=out,

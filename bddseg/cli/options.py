@@ -8,6 +8,7 @@ import typer
 
 from bddseg.cli.console import show_note
 from bddseg.cli.names import RegisteredNames, complete_model
+from bddseg.inference.threads import MAX_THREADS
 
 if TYPE_CHECKING:
     from bddseg.tasks.task import Task
@@ -115,6 +116,15 @@ Out = Annotated[Path, option("--out -o", "Folder for the results.", OUTPUT)]
 Overwrite = Annotated[bool, option("--overwrite", "Replace existing results.", OUTPUT)]
 AsJson = Annotated[bool, option("--json", "Print one JSON document to stdout.", GENERAL)]
 Threads = Annotated[int, number("--threads", "Files processed at a time.", GENERAL)]
+NetworkThreads = Annotated[
+    int | None,
+    number(
+        "--threads",
+        "Threads for the network, of each worker; by default, its share of the cores.",
+        PERFORMANCE,
+        max=MAX_THREADS,
+    ),
+]
 
 
 def choose_task(name: str | None, *results: Path) -> "Task":

@@ -39,6 +39,8 @@ class Execution:
             fits on a GPU.
         smooth: Weight of the newest frame in the average of logits over time, above 0; with 1,
             there is no average.
+        num_threads: Threads that compute the network in each worker, on a CPU; 0 means its share of
+            the cores or, with one worker, what torch is set to.
         tasks: Which of the model's tasks are predicted; without, the main one. Results of the first
             go to the run's folder, those of others to OUT/TASK.
     """
@@ -49,6 +51,7 @@ class Execution:
     tta: bool = False
     batch_size: int = 0
     smooth: float = 1.0
+    num_threads: int = 0
     tasks: tuple[str, ...] = ()
 
     @property
@@ -136,6 +139,7 @@ def infer(
     tta: bool = False,
     batch_size: int = 0,
     smooth: float = 1.0,
+    num_threads: int = 0,
     tasks: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> RunRecord | None:
@@ -159,6 +163,8 @@ def infer(
         batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
         smooth: Of a video, or folders of its frames: weight of the newest frame in an average of
             logits over time; with 1, each frame is for itself.
+        num_threads: Threads that compute the network in each worker; 0 means its share of the cores
+            or, with one worker, what torch is set to. Torch keeps the number afterwards.
         tasks: Which of the model's tasks to predict; without, the main one. Results of others than
             the first go to `out/TASK`.
         progress: Shows progress.
@@ -182,6 +188,7 @@ def infer(
             tta=tta,
             batch_size=batch_size,
             smooth=smooth,
+            num_threads=num_threads,
             tasks=tuple(tasks),
         ),
         out=Path(out),

@@ -19,6 +19,7 @@ from bddseg.inference.pipeline import Pipeline, Work
 from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.torch import choose_device
+from bddseg.inference.threads import set_num_threads
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import WorkerStats
 from bddseg.tasks.task import get_task
@@ -51,8 +52,8 @@ class FrameProcessor:
             BddsegError: it cannot be loaded.
         """
         execution, rank = self._spec.execution, self._rank
-        if rank.local_world_size > 1:
-            torch.set_num_threads(rank.num_cores)
+        if execution.num_threads or rank.local_world_size > 1:
+            set_num_threads(execution.num_threads or rank.num_cores)
         return load_model(
             self._spec.entry,
             weights=self._spec.weights,
@@ -121,6 +122,7 @@ class FrameProcessor:
             host=platform.node(),
             pid=os.getpid(),
             device=device,
+            num_threads=torch.get_num_threads(),
             done=pipeline.done if pipeline else 0,
             skipped=pipeline.skipped if pipeline else 0,
             seconds=pipeline.stopwatch.seconds if pipeline else {},

@@ -1,0 +1,110 @@
+"""Threads that compute a network: as many as they are told, and asleep while they wait."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from support import Run, RunInstalled, install_stub
+
+import bddseg
+from bddseg.errors import BddsegError, BddsegWarning
+from bddseg.inference.threads import choose_wait_policy
+from bddseg.record import read_record
+
+PASSIVE = "OMP_WAIT_POLICY = 'PASSIVE'"
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Set, and then deleted, so that what a test sets is gone after it.
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def _same_number_of_threads() -> Iterator[None]:
+    number = torch.get_num_threads()
+    yield
+    torch.set_num_threads(number)
+
+
+def test_torch_waits_passively_where_it_is_imported_afterwards() -> None:
+    code = "import bddseg; bddseg.use_passive_waiting(); import torch"
+    # OpenMP prints its settings when it is loaded.
+    environment = os.environ | {"OMP_DISPLAY_ENV": "TRUE"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert PASSIVE in result.stderr
+
+
+def test_after_an_import_of_torch_there_is_a_warning() -> None:
+    with pytest.warns(BddsegWarning, match="before torch is imported"):
+        bddseg.use_passive_waiting()
+
+
+@pytest.mark.parametrize(
+    "name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"]
+)
+def test_the_choice_of_a_user_counts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    environment = dict(os.environ)
+    bddseg.use_passive_waiting()
+    assert dict(os.environ) == environment
+    assert choose_wait_policy({name: "1"}) == {}
+
+
+def test_all_commands_wait_passively(run_installed: RunInstalled, tmp_path: Path) -> None:
+    code = "import os\ndef show():\n    print(os.environ['OMP_WAIT_POLICY'])\n"
+    install_stub(tmp_path / "site", "stub", code, "[bddseg.commands]\nshow = stub_module:show\n")
+    result = run_installed(tmp_path / "site", "-m", "bddseg", "show")
+    assert result.stdout == "PASSIVE\n", result.stderr
+
+
+def test_workers_wait_passively_and_have_the_number_of_threads(
+    tiny: Path,
+    frames: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "TRUE")
+    record = bddseg.infer(tiny, frames, tmp_path / "out", num_workers=2, num_threads=3)
+    assert record is not None
+    assert [worker.num_threads for worker in record.workers] == [3, 3]
+    # The two, and the process that starts them.
+    assert capfd.readouterr().err.count(PASSIVE) == 3
+
+
+@pytest.mark.usefixtures("_same_number_of_threads")
+def test_the_record_says_how_many_threads_there_were(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    number = torch.get_num_threads() + 1
+    run("infer", tiny, frames, "-o", tmp_path / "default")
+    run("infer", tiny, frames, "-o", tmp_path / "more", "--threads", number)
+    for name, expected in (("default", number - 1), ("more", number)):
+        record = read_record(tmp_path / name)
+        assert record is not None
+        assert [worker.num_threads for worker in record.workers] == [expected]
+    assert torch.get_num_threads() == number
+
+
+@pytest.mark.parametrize("number", ["0", "1025", "two"])
+def test_a_wrong_number_of_threads_is_wrong_usage(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, number: str
+) -> None:
+    code, _, err = run("infer", tiny, frames, "-o", tmp_path / "out", "--threads", number)
+    assert (code, "--threads" in err) == (2, True)
+
+
+def test_torch_does_not_crash_with_too_many_threads(
+    tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BddsegError, match=r"computed with 100000 threads\. Use 1 to 1024"):
+        bddseg.infer(tiny, frames, tmp_path / "out", num_threads=100_000)
