@@ -79,7 +79,8 @@ def encode_interlaced(labels: LabelMap) -> bytes:
         *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
         *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
     ):
-        rows += b"".join(b"\0" + row.tobytes() for row in labels[top::down, left::right])
+        passed = labels[top::down, left::right]
+        rows += b"".join(b"\0" + row.tobytes() for row in passed if row.size)
     height, width = labels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -126,6 +127,14 @@ def test_rows_of_any_values_are_the_same_whoever_wrote_them(tmp_path: Path) -> N
         for encode in (encode_png, encode_with_opencv, encode_with_pillow):
             path.write_bytes(encode(pixels))
             assert np.array_equal(read_png(path).pixels, pixels)
+
+
+def test_interlaced_rows_are_put_in_order(tmp_path: Path) -> None:
+    # In one column there are as many bytes as without interlacing.
+    pixels = np.arange(20, dtype=np.uint8)[:, None]
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_interlaced(pixels))
+    assert np.array_equal(read_png(path).pixels, pixels)
 
 
 def replace_pixels(data: bytes, content: bytes) -> bytes:
