@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bddseg.inference.prediction import Prediction
     from bddseg.inference.predictor import Predictor, load_model
     from bddseg.inference.run import infer
-    from bddseg.inference.threads import use_passive_waiting
+    from bddseg.inference.threads import limit_spinning
     from bddseg.metrics.evaluate import evaluate
     from bddseg.tasks.task import Task, get_task
     from bddseg.zoo.catalog import find_entry, list_models
@@ -33,9 +33,9 @@ __all__ = [
     "find_entry",
     "get_task",
     "infer",
+    "limit_spinning",
     "list_models",
     "load_model",
-    "use_passive_waiting",
 ]
 
 _MODULES = {
@@ -47,9 +47,9 @@ _MODULES = {
     "find_entry": "bddseg.zoo.catalog",
     "get_task": "bddseg.tasks.task",
     "infer": "bddseg.inference.run",
+    "limit_spinning": "bddseg.inference.threads",
     "list_models": "bddseg.zoo.catalog",
     "load_model": "bddseg.inference.predictor",
-    "use_passive_waiting": "bddseg.inference.threads",
 }
 
 

@@ -11,7 +11,7 @@ from bddseg.cli.commands import LazyCommands
 from bddseg.cli.console import escape, set_quiet, show_error, show_note, show_warning
 from bddseg.cli.general import unwrap
 from bddseg.errors import INTERRUPTED, BddsegError
-from bddseg.inference.threads import use_passive_waiting
+from bddseg.inference.threads import limit_spinning
 
 # The error for wrong usage, which typer prints itself; its module depends on typer's version.
 _UsageError: Any = typer.BadParameter.__base__
@@ -81,5 +81,5 @@ def main() -> None:
     """Run the command line."""
     warnings.showwarning = show_warning
     # For all commands, those of plugins too; torch is imported later.
-    use_passive_waiting()
+    limit_spinning()
     sys.exit(app())

@@ -9,46 +9,49 @@ from bddseg.errors import BddsegError, BddsegWarning
 
 # More than any machine has; torch crashes with too many.
 MAX_THREADS = 1024
-# What OpenMP libraries read about waiting: all of them, that of GCC, those of LLVM and Intel.
-_WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+# How long threads spin: microseconds with GCC's OpenMP (milliseconds by default), a millisecond with
+# that of LLVM and Intel (200 by default). Without spinning, the kernel has to wake threads in each
+# layer: on an idle machine small networks take a fifth longer.
+_SHORT_SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+_SPIN_VARIABLES = ("OMP_WAIT_POLICY", "KMP_LIBRARY", *_SHORT_SPIN)
 
 
-def use_passive_waiting() -> None:
-    """Let the threads that compute a network sleep while they wait for each other.
+def limit_spinning() -> None:
+    """Let the threads that compute a network spin only briefly while they wait for each other.
 
-    By default they check again and again for some milliseconds, after each layer. That gains
-    nothing on an idle machine, and beside other busy processes, a network takes several times as
-    long (tests/benchmarks/bench_busy.py), since threads wait busily for others that have no core.
+    By default they check again and again for milliseconds, after each layer. Beside other busy
+    processes they then wait for threads that have no core, and take the cores from them: a network
+    takes several times as long (tests/benchmarks/bench_busy.py).
 
-    Call it before torch is imported, which reads the environment once: this sets OMP_WAIT_POLICY
-    to PASSIVE in this process's environment, unless that, GOMP_SPINCOUNT, KMP_BLOCKTIME or
-    KMP_LIBRARY is set. The command `bddseg` does so by itself.
+    Call it before torch is imported, which reads the environment once: this sets GOMP_SPINCOUNT and
+    KMP_BLOCKTIME in this process's environment, unless one of them, OMP_WAIT_POLICY or KMP_LIBRARY
+    is set. The command `bddseg` does so by itself.
 
     Warns:
         BddsegWarning: torch is imported already, so that it comes too late.
     """
-    settings = choose_wait_policy(os.environ)
+    settings = choose_spinning(os.environ)
     if settings and "torch" in sys.modules:
+        text = " ".join(f"{name}={value}" for name, value in settings.items())
         warnings.warn(
-            "Torch is imported already, and its threads wait as before: call "
-            "bddseg.use_passive_waiting() before torch is imported, or set "
-            "OMP_WAIT_POLICY=PASSIVE in the environment.",
+            "Torch is imported already, and its threads spin as before: call "
+            f"bddseg.limit_spinning() before torch is imported, or set {text} in the environment.",
             BddsegWarning,
             stacklevel=2,
         )
     os.environ.update(settings)
 
 
-def choose_wait_policy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what to add to an environment so that threads wait passively.
+def choose_spinning(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add to an environment so that threads spin only briefly.
 
-    Where a user has chosen how they wait, that is nothing.
+    Where a user has chosen how threads wait, that is nothing.
 
     Args:
         environment: Variables that are set.
     """
-    is_chosen = any(name in environment for name in _WAIT_VARIABLES)
-    return {} if is_chosen else {"OMP_WAIT_POLICY": "PASSIVE"}
+    is_chosen = any(name in environment for name in _SPIN_VARIABLES)
+    return {} if is_chosen else dict(_SHORT_SPIN)
 
 
 def set_num_threads(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Threads that compute a network: as many as they are told, and asleep while they wait."""
+"""Threads that compute a network: as many as they are told, and they spin only briefly."""
 
 import os
 import subprocess
@@ -12,18 +12,19 @@ from support import Run, RunInstalled, install_stub
 
 import bddseg
 from bddseg.errors import BddsegError, BddsegWarning
-from bddseg.inference.threads import choose_wait_policy
+from bddseg.inference.threads import choose_spinning
 from bddseg.record import read_record
 
-PASSIVE = "OMP_WAIT_POLICY = 'PASSIVE'"
+VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+SHORT_SPIN = "GOMP_SPINCOUNT = '1000'"
 
 
 @pytest.fixture(autouse=True)
-def _no_wait_policy(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Set, and then deleted, so that what a test sets is gone after it.
-    monkeypatch.setenv("OMP_WAIT_POLICY", "")
-    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"):
-        monkeypatch.delenv(name, raising=False)
+def _no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        # Set, and then deleted, so that what a test sets is gone after it.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -33,52 +34,50 @@ def _same_number_of_threads() -> Iterator[None]:
     torch.set_num_threads(number)
 
 
-def test_torch_waits_passively_where_it_is_imported_afterwards() -> None:
-    code = "import bddseg; bddseg.use_passive_waiting(); import torch"
+def test_threads_spin_briefly_where_torch_is_imported_afterwards() -> None:
+    code = "import bddseg; bddseg.limit_spinning(); import torch"
     # OpenMP prints its settings when it is loaded.
-    environment = os.environ | {"OMP_DISPLAY_ENV": "TRUE"}
+    environment = os.environ | {"OMP_DISPLAY_ENV": "VERBOSE"}
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
-    assert PASSIVE in result.stderr
+    assert SHORT_SPIN in result.stderr
 
 
 def test_after_an_import_of_torch_there_is_a_warning() -> None:
     with pytest.warns(BddsegWarning, match="before torch is imported"):
-        bddseg.use_passive_waiting()
+        bddseg.limit_spinning()
 
 
-@pytest.mark.parametrize(
-    "name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"]
-)
+@pytest.mark.parametrize("name", VARIABLES)
 def test_the_choice_of_a_user_counts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     environment = dict(os.environ)
-    bddseg.use_passive_waiting()
+    bddseg.limit_spinning()
     assert dict(os.environ) == environment
-    assert choose_wait_policy({name: "1"}) == {}
+    assert choose_spinning({name: "1"}) == {}
 
 
-def test_all_commands_wait_passively(run_installed: RunInstalled, tmp_path: Path) -> None:
-    code = "import os\ndef show():\n    print(os.environ['OMP_WAIT_POLICY'])\n"
+def test_threads_spin_briefly_in_all_commands(run_installed: RunInstalled, tmp_path: Path) -> None:
+    code = "import os\ndef show():\n    print(os.environ['GOMP_SPINCOUNT'])\n"
     install_stub(tmp_path / "site", "stub", code, "[bddseg.commands]\nshow = stub_module:show\n")
     result = run_installed(tmp_path / "site", "-m", "bddseg", "show")
-    assert result.stdout == "PASSIVE\n", result.stderr
+    assert result.stdout == "1000\n", result.stderr
 
 
-def test_workers_wait_passively_and_have_the_number_of_threads(
+def test_workers_spin_briefly_and_have_the_number_of_threads(
     tiny: Path,
     frames: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("OMP_DISPLAY_ENV", "TRUE")
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
     record = bddseg.infer(tiny, frames, tmp_path / "out", num_workers=2, num_threads=3)
     assert record is not None
     assert [worker.num_threads for worker in record.workers] == [3, 3]
     # The two, and the process that starts them.
-    assert capfd.readouterr().err.count(PASSIVE) == 3
+    assert capfd.readouterr().err.count(SHORT_SPIN) == 3
 
 
 @pytest.mark.usefixtures("_same_number_of_threads")

@@ -19,7 +19,7 @@ from bddseg.inference.distributed.connection import Address, Server, connect, fi
 from bddseg.inference.distributed.coordinator import Coordinator
 from bddseg.inference.distributed.messages import decode, encode
 from bddseg.inference.run import RunSpec
-from bddseg.inference.threads import choose_wait_policy
+from bddseg.inference.threads import choose_spinning
 from bddseg.progress import Progress
 from bddseg.record import RunRecord
 
@@ -114,7 +114,7 @@ def _start_agent(
     job = encode(WorkerSpec(spec=spec, address=address)).decode()
     agent = subprocess.Popen(
         [sys.executable, "-m", _AGENT],
-        env=os.environ | choose_wait_policy(os.environ) | {_VARIABLE: job},
+        env=os.environ | choose_spinning(os.environ) | {_VARIABLE: job},
         # A terminal's Ctrl-C reaches this process alone, which passes it on.
         start_new_session=True,
     )
