@@ -114,6 +114,10 @@ class Registry(Generic[T]):
         """Return the name of the package that registers a name."""
         return get_package(self._usable[name])
 
+    def get_module(self, name: str) -> str:
+        """Return the name of the module that holds the object of a name."""
+        return self._usable[name].module
+
     def find_problem(self, plugin: EntryPoint) -> str:
         """Return why a plugin's object cannot be used, without importing it; empty if it can."""
         if self._is_built_in(plugin.name):

@@ -57,6 +57,7 @@ ALLOWED = {
     "TwinLiteNet": "name of a network",
     "pin_memory": "parameter of PyTorch",
     "pinned memory": "as PyTorch and CUDA call it",
+    "ENABLE_CPU_PINNING": "setting of OpenVINO",
 }
 
 _SPACE = r"(?:[\s_#`]+)"

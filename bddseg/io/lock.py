@@ -49,3 +49,23 @@ def lock_folder(folder: Path) -> Iterator[None]:
             if is_new:
                 folder.rmdir()
         lock.release()
+
+
+@contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of that name, waiting for as long as another process holds it.
+
+    Where locks cannot be made, it holds none: it may only keep processes from doing work twice.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        lock.release()

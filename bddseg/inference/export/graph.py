@@ -93,10 +93,17 @@ def export_onnx(
     except Exception as error:  # the exporter's own errors have no common base class
         raise BddsegError(
             f"{type(network).__name__} cannot be exported for images of {size_hw[0]}x{size_hw[1]} "
-            f"pixels (height x width): {str(error).strip().splitlines()[0]}",
+            f"pixels (height x width): {_find_cause(error)}",
             "Use the runtime torch, or another size.",
         ) from error
     return cast(bytes, program.model_proto.SerializeToString())  # type: ignore[union-attr]
+
+
+def _find_cause(error: BaseException) -> str:
+    """Return the first line of what the exporter's error comes from: it names the operation."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

@@ -1,0 +1,164 @@
+"""What the runtimes that run ONNX graphs share."""
+
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.graphs import ExportedGraphs
+from bddseg.inference.runtimes.onnx_file import (
+    TensorInfo,
+    check_inputs,
+    damaged_file,
+    find_outputs,
+    read_onnx_file,
+    read_options,
+    summarize,
+)
+from bddseg.inference.runtimes.runtime import Runtime
+from bddseg.models.layers import get_size
+from bddseg.specs import Entry, Precision
+from bddseg.types import SizeHW
+
+# Compiled graphs that are kept: test-time augmentation takes six for each size of frame.
+_MAX_COMPILED = 8
+
+
+class CompiledGraph(Protocol):
+    """A graph that is ready to run; threads may share it.
+
+    Attributes:
+        inputs: Its inputs.
+        outputs: Its outputs.
+    """
+
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+
+    def run(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
+        """Return the outputs of these names: images (N, 3, H, W), float32, contiguous."""
+        ...
+
+
+class GraphRuntime(Runtime):
+    """Runs graphs on the CPU: those of an entry's network, or the one of an ONNX file.
+
+    A subclass says how a graph is compiled.
+
+    Args:
+        entry: The model. With an architecture, a graph is exported for each size of input.
+            Without, its weights are an ONNX file with one input of images and outputs of logits;
+            its options are then `outputs`, the name of each task's output (needed where the file
+            has several), and `align_corners`, which is false by default.
+        weights: Its checkpoint, or the ONNX file.
+        precision: What the network computes in.
+
+    Raises:
+        BddsegError: the weights do not fit, or the file is damaged, keeps tensors in other files,
+            or has other inputs or outputs than the entry says.
+    """
+
+    name: ClassVar[str]
+    device = torch.device("cpu")
+
+    def __init__(self, entry: Entry, weights: Path, precision: Precision = "fp32") -> None:
+        self._entry = entry
+        self._weights = weights
+        self._precision = precision
+        self._compiled: OrderedDict[SizeHW | None, CompiledGraph] = OrderedDict()
+        if entry.architecture:
+            self.graphs: ExportedGraphs | None = ExportedGraphs(entry, weights)
+            self.align_corners = self.graphs.align_corners
+            self._outputs = {task: task for task in self.graphs.tasks}
+        else:
+            self.graphs = None
+            names, self.align_corners = read_options(entry)
+            content = read_onnx_file(weights)
+            try:
+                graph = self._compile(content, precision)
+            except BddsegError:
+                raise
+            except Exception as error:  # the errors of runtimes have no common base class
+                raise damaged_file(weights, error) from error
+            check_inputs(graph.inputs, entry, weights)
+            self._outputs = find_outputs(graph.outputs, names, entry, weights)
+            self._compiled[None] = graph
+
+    @classmethod
+    def list_devices(cls) -> list[str]:
+        """Return "cpu"."""
+        return ["cpu"]
+
+    @classmethod
+    def load(cls, entry: Entry, weights: Path, *, device: str, precision: Precision) -> Self:
+        """Return an entry's network, ready to run.
+
+        Raises:
+            BddsegError: as the class says; or a package is not installed, or there is no such
+                device or precision.
+        """
+        if device not in ("auto", "cpu"):
+            raise BddsegError(
+                f"The runtime '{cls.name}' has no device '{device}'.", "Use --device cpu."
+            )
+        cls._check(precision)
+        return cls(entry, weights, precision)
+
+    @classmethod
+    @abstractmethod
+    def _check(cls, precision: Precision) -> None:
+        """Raise a `BddsegError` if a package is missing, or there is no such precision."""
+
+    @classmethod
+    @abstractmethod
+    def _compile(cls, content: bytes, precision: Precision) -> CompiledGraph:
+        """Return a graph ready to run, of the content of an ONNX file."""
+
+    def infer(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Images (N, 3, H, W), float32 -> logits (N, K, h, w) of each task."""
+        graph = self._get_graph(get_size(images))
+        # A graph that was made for one image at a time takes no more.
+        one_by_one = isinstance(graph.inputs[0].shape[0], int)
+        parts = torch.split(images, 1) if one_by_one else (images,)
+        names = [*self._outputs.values()]
+        results = [graph.run(part.contiguous(), names) for part in parts]
+        return {
+            task: torch.cat(logits) if len(logits) > 1 else logits[0]
+            for task, logits in zip(self._outputs, zip(*results, strict=True), strict=True)
+        }
+
+    def measure_batch_size(self, infer_one: Callable[[], object], limit: int) -> int:  # noqa: ARG002
+        """Return 1: a CPU gains nothing from larger batches."""
+        infer_one()
+        return 1
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether an allocation failed."""
+        return "Failed to allocate memory" in str(error) or "bad_alloc" in str(error)
+
+    def _get_graph(self, size_hw: SizeHW) -> CompiledGraph:
+        """Return the compiled graph for a size; of several sizes, the last ones used are kept."""
+        key = size_hw if self.graphs else None
+        graph = self._compiled.get(key)
+        if graph is None:
+            graph = self._compiled[key] = self._make_graph(size_hw)
+        self._compiled.move_to_end(key)
+        while len(self._compiled) > _MAX_COMPILED:
+            self._compiled.popitem(last=False)
+        return graph
+
+    def _make_graph(self, size_hw: SizeHW) -> CompiledGraph:
+        assert self.graphs is not None
+        content = self.graphs.read(size_hw)
+        try:
+            return self._compile(content, self._precision)
+        except Exception as error:  # the errors of runtimes have no common base class
+            raise BddsegError(
+                f"The runtime '{self.name}' cannot run {self._entry.name}: {summarize(error)}.",
+                "Use --runtime torch.",
+            ) from error

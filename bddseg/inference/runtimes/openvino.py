@@ -1,0 +1,102 @@
+"""Networks run by OpenVINO on the CPU."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.graph_runtime import CompiledGraph, GraphRuntime
+from bddseg.inference.runtimes.onnx_file import TensorInfo
+from bddseg.specs import Precision
+
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_DEVICE = "CPU"
+
+
+class OpenVinoRuntime(GraphRuntime):
+    """OpenVINO, on the CPU; int8 layers of an ONNX file stay int8."""
+
+    name = "openvino"
+
+    def in_float32(self) -> "OpenVinoRuntime":
+        """Return the same network computing in float32."""
+        if self._precision == "fp32":
+            return self
+        return OpenVinoRuntime(self._entry, self._weights)
+
+    @classmethod
+    def _check(cls, precision: Precision) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise BddsegError(
+                f"The runtime 'openvino' needs {error.name}.",
+                "Install it: pip install 'bddseg[openvino]'.",
+            ) from error
+        if precision == "fp32":
+            return
+        known = openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+        if precision not in _HINTS or precision.upper() not in known:
+            raise BddsegError(
+                f"OpenVINO does not compute in {precision} on this CPU.", "Leave --precision out."
+            )
+
+    @classmethod
+    def _compile(cls, content: bytes, precision: Precision) -> CompiledGraph:
+        import openvino
+
+        core = openvino.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            # Other workers and processes want the same cores.
+            "ENABLE_CPU_PINNING": False,
+            # See `flush_denormals` of the runtime torch.
+            "CPU_DENORMALS_OPTIMIZATION": True,
+        }
+        return _CompiledModel(core.compile_model(core.read_model(content), _DEVICE, settings))
+
+
+class _CompiledModel:
+    """A graph in an `openvino.CompiledModel`."""
+
+    def __init__(self, model: Any) -> None:
+        self.inputs = [_describe(port) for port in model.inputs]
+        self.outputs = [_describe(port) for port in model.outputs]
+        self._request = model.create_infer_request()
+        # A request has one set of inputs and outputs.
+        self._lock = threading.Lock()
+
+    def run(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
+        import openvino
+
+        def share(tensor: Tensor) -> Any:
+            return openvino.Tensor(tensor.numpy(), shared_memory=True)
+
+        with self._lock:
+            self._request.set_input_tensor(0, share(images))
+            results = {}
+            for number, (name, _type, shape) in enumerate(self.outputs):
+                if all(isinstance(size, int) for size in shape):
+                    # Written by OpenVINO itself: no copy, and no later call writes to it.
+                    results[name] = torch.empty(*shape)  # type: ignore[arg-type]
+                    self._request.set_output_tensor(number, share(results[name]))
+            self._request.infer()
+            for number, (name, _, _) in enumerate(self.outputs):
+                if name not in results:
+                    data = self._request.get_output_tensor(number).data
+                    results[name] = torch.from_numpy(data.copy())
+        return [results[name] for name in names]
+
+
+def _describe(port: Any) -> TensorInfo:
+    shape = [size.to_string() if size.is_dynamic else len(size) for size in port.partial_shape]
+    # A port without a name has no other way to be known.
+    name = port.any_name if port.names else str(port.index)
+    kind = port.element_type.to_string()
+    return TensorInfo(name, "float" if kind == "f32" else kind, shape)
