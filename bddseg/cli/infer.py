@@ -47,6 +47,10 @@ _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several wi
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
+_RUNTIMES = (
+    "What executes the network: torch, openvino, onnx or tensorrt; auto is openvino on an Intel or "
+    "AMD CPU where its labels are torch's. By default what the model says."
+)
 _TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
@@ -101,7 +105,7 @@ def infer(
         registered(
             RUNTIME_NAMES,
             "--runtime",
-            "What executes the network; by default what the model says.",
+            _RUNTIMES,
             PERFORMANCE,
             metavar="NAME",
         ),

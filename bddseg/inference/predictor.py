@@ -325,7 +325,8 @@ def load_model(
         weights: A checkpoint file; without, the entry's own, downloaded if necessary.
         task: Which of the model's tasks to predict; without, the main one. Of several, calls
             return the first.
-        runtime: Name of the runtime that executes the network; without, the entry's.
+        runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
+            OpenVINO where its labels are torch's on the first image; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in; "fp16" and "bf16" use torch's autocast.
         tta: Average over six scales and their mirror images: slower, and a little better.

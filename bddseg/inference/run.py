@@ -30,7 +30,7 @@ class Execution:
     """How a network is run.
 
     Attributes:
-        runtime: Name of the runtime.
+        runtime: Name of the runtime; "auto" is replaced at the start of a run.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps". With several workers, "cuda" gives each
             the GPU of its local rank.
         precision: What the network computes in.
@@ -156,7 +156,8 @@ def infer(
         limit: Only the first N frames.
         overwrite: Replace the results of another run in that folder.
         num_workers: Number of processes; on GPUs, one for each.
-        runtime: What executes the network; without, the entry's.
+        runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
+            OpenVINO where its labels are torch's; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "fp32", "fp16" or "bf16".
         tta: Average over six scales and their mirror images.
@@ -209,6 +210,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
         BddsegError: the run cannot be done, or workers died too often.
         KeyboardInterrupt: it was interrupted.
     """
+    from bddseg.inference.choose_runtime import settle_runtime
     from bddseg.inference.distributed.launch import launch
     from bddseg.inference.distributed.rank import RankInfo, read_rank_info
 
@@ -224,6 +226,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
     # One process locks for all workers of all machines.
     is_first = spec.launch.node_rank == 0 if rank is None else rank.rank == 0
     with lock_folder(spec.out) if is_first else nullcontext():
+        spec = settle_runtime(spec, progress, is_alone=rank is None and spec.launch.num_nodes == 1)
         if spec.num_workers > 1:
             # The workers import torch; this process need not.
             return launch(spec, progress)

@@ -18,6 +18,7 @@ from bddseg.inference.memory import get_peak_memory_mb
 from bddseg.inference.pipeline import Pipeline, Work
 from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.run import RunSpec
+from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.inference.runtimes.torch import choose_device
 from bddseg.inference.threads import set_num_threads
 from bddseg.inference.writers.writer import RunWriters
@@ -59,10 +60,18 @@ class FrameProcessor:
             weights=self._spec.weights,
             task=self._spec.tasks,
             runtime=execution.runtime,
-            device=choose_device_of(rank, execution.device),
+            device=self._choose_device(),
             precision=execution.precision,
             tta=execution.tta,
         )
+
+    def _choose_device(self) -> str:
+        execution = self._spec.execution
+        names = RUNTIMES.load(execution.runtime).list_devices()
+        # Only torch's GPUs are shared out among workers.
+        if any(name.startswith("cuda") for name in names):
+            return choose_device_of(self._rank, execution.device)
+        return execution.device
 
     def process(self, predictor: Predictor) -> None:
         """Process work items until there are none left or `stop` is called, in the main thread.

@@ -29,8 +29,8 @@ class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
         sha256: SHA-256 of the file.
         size_bytes: Size of the file.
         align_corners: How its network's logits are interpolated.
-        parity: By runtime, version and precision: the share of pixels whose labels were torch's
-            when that was checked.
+        parity: By version of OpenVINO, processor and precision: the share of the first image's
+            pixels whose labels were torch's.
     """
 
     model: str

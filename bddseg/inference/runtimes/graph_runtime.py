@@ -58,6 +58,10 @@ class GraphRuntime(Runtime):
         weights: Its checkpoint, or the ONNX file.
         precision: What the network computes in.
 
+    Attributes:
+        graphs: The exported graphs; None where the weights are an ONNX file.
+        precision: What the network computes in.
+
     Raises:
         BddsegError: the weights do not fit, or the file is damaged, keeps tensors in other files,
             or has other inputs or outputs than the entry says.
@@ -69,7 +73,7 @@ class GraphRuntime(Runtime):
     def __init__(self, entry: Entry, weights: Path, precision: Precision = "fp32") -> None:
         self._entry = entry
         self._weights = weights
-        self._precision = precision
+        self.precision = precision
         self._compiled: OrderedDict[SizeHW | None, CompiledGraph] = OrderedDict()
         if entry.architecture:
             self.graphs: ExportedGraphs | None = ExportedGraphs(entry, weights)
@@ -156,7 +160,7 @@ class GraphRuntime(Runtime):
         assert self.graphs is not None
         content = self.graphs.read(size_hw)
         try:
-            return self._compile(content, self._precision)
+            return self._compile(content, self.precision)
         except Exception as error:  # the errors of runtimes have no common base class
             raise BddsegError(
                 f"The runtime '{self.name}' cannot run {self._entry.name}: {summarize(error)}.",

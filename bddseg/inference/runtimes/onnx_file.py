@@ -1,5 +1,6 @@
 """ONNX files that users bring: read with care, and checked against their entry."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,10 @@ from typing import Any, NamedTuple
 from bddseg.errors import BddsegError
 from bddseg.models.build import count_classes
 from bddseg.specs import Entry
+
+# What OpenVINO puts before and around the cause.
+_NOISE = re.compile(r"\s*$|Exception from |Check '|FrontEnd API|Model wasn't|Summary:")
+_NUM_LINES = 2
 
 
 class TensorInfo(NamedTuple):
@@ -94,14 +99,15 @@ def damaged_file(path: Path, error: Exception) -> BddsegError:
     """Return the error for a file that cannot be read, or that a runtime cannot take."""
     return BddsegError(
         f"{path} cannot be read as an ONNX file: {summarize(error)}.",
-        "The file is damaged or not an ONNX model; download or export it again.",
+        "It is damaged, not an ONNX model, or of operations that the runtime lacks: download or "
+        "export it again, or use another --runtime.",
     )
 
 
 def summarize(error: Exception) -> str:
-    """Return the first line of an error, without the full stop."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(". ")
+    """Return what an error of a runtime says of its cause: it names the operation."""
+    lines = [line.strip("- ") for line in str(error).splitlines() if not _NOISE.match(line)]
+    return " ".join(lines[:_NUM_LINES]).rstrip(". ") or type(error).__name__
 
 
 def check_inputs(inputs: Sequence[TensorInfo], entry: Entry, path: Path) -> None:

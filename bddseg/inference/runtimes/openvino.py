@@ -23,7 +23,7 @@ class OpenVinoRuntime(GraphRuntime):
 
     def in_float32(self) -> "OpenVinoRuntime":
         """Return the same network computing in float32."""
-        if self._precision == "fp32":
+        if self.precision == "fp32":
             return self
         return OpenVinoRuntime(self._entry, self._weights)
 
@@ -60,6 +60,14 @@ class OpenVinoRuntime(GraphRuntime):
             "CPU_DENORMALS_OPTIMIZATION": True,
         }
         return _CompiledModel(core.compile_model(core.read_model(content), _DEVICE, settings))
+
+
+def describe_processor() -> str:
+    """Return the version of OpenVINO and the CPU, on which its results depend."""
+    import openvino
+
+    name = openvino.Core().get_property(_DEVICE, "FULL_DEVICE_NAME")
+    return f"{openvino.get_version()} on {name}"
 
 
 class _CompiledModel:

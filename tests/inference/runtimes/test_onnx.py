@@ -12,7 +12,9 @@ from support import Run
 
 from bddseg.errors import BddsegError
 from bddseg.inference.predictor import load_model
+from bddseg.inference.runtimes.graph_runtime import GraphRuntime
 from bddseg.inference.runtimes.onnx import OnnxRuntime
+from bddseg.inference.runtimes.openvino import OpenVinoRuntime
 from bddseg.specs import Entry, Preprocessing, Weights
 from bddseg.testing import check_runtime
 
@@ -64,16 +66,20 @@ def load(entry: Entry, path: Path) -> OnnxRuntime:
 
 
 @pytest.mark.parametrize("batch", [1, "N"])
-def test_the_runtime_fulfills_its_contract(tmp_path: Path, entry: Entry, batch: int | str) -> None:
+@pytest.mark.parametrize("runtime", [OnnxRuntime, OpenVinoRuntime])
+def test_a_runtime_fulfills_its_contract(
+    tmp_path: Path, entry: Entry, batch: int | str, runtime: type[GraphRuntime]
+) -> None:
     path = write_model(tmp_path / "own.onnx", shape=(batch, 3, *SIZE_HW))
-    check_runtime(load(entry, path), entry)
+    check_runtime(runtime.load(entry, path, device="auto", precision="fp32"), entry)
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_labels_are_those_of_the_network_in_the_order_of_the_task(
-    tmp_path: Path, entry: Entry
+    tmp_path: Path, entry: Entry, runtime: str
 ) -> None:
     path = write_model(tmp_path / "own.onnx")
-    model = load_model(entry, weights=path)
+    model = load_model(entry, weights=path, runtime=runtime)
     # Of the size of the input: nothing is interpolated.
     image = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), np.uint8)
     logits = np.einsum("ki,hwi->khw", KERNEL[:, :, 0, 0], image / 255)
@@ -201,3 +207,15 @@ def test_an_entry_without_a_network_is_refused() -> None:
             preprocessing=Preprocessing(size_hw=SIZE_HW, mean=(0, 0, 0), std=(1, 1, 1)),
             weights=Weights(),
         )
+
+
+@pytest.mark.parametrize("runtime", [OnnxRuntime, OpenVinoRuntime])
+def test_an_operation_that_a_runtime_lacks_is_named(
+    tmp_path: Path, entry: Entry, runtime: type[GraphRuntime]
+) -> None:
+    path = write_model(tmp_path / "own.onnx")
+    model = onnx.load(path)
+    model.graph.node[0].op_type = "Strange"
+    onnx.save(model, path)
+    with pytest.raises(BddsegError, match=r"cannot be read as an ONNX file: .*Strange"):
+        runtime.load(entry, path, device="cpu", precision="fp32")

@@ -1,0 +1,170 @@
+"""Choosing between OpenVINO and torch: the faster one, where labels are the same."""
+
+import platform
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from torch import Tensor
+
+from bddseg.errors import BddsegError, BddsegWarning
+from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
+from bddseg.inference.runtimes import graph_cache
+from bddseg.inference.runtimes.openvino import OpenVinoRuntime, describe_processor
+from bddseg.inference.runtimes.runtime import Runtime
+from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.models.layers import get_size, resize
+from bddseg.specs import Entry, Precision
+
+# Share of the pixels of the first images whose labels have to be torch's.
+MIN_PARITY = 0.999
+_PROCESSORS = ("x86_64", "amd64")
+
+
+class AutoRuntime(Runtime):
+    """OpenVINO on an Intel or AMD CPU where it is installed and there is no GPU, else torch.
+
+    The labels of the first images that it gets are compared with torch's. The result is kept beside
+    the graph, so that torch is not needed again. Where fewer than `MIN_PARITY` are equal, or
+    OpenVINO cannot run the network, it warns and uses torch.
+
+    Args:
+        entry: The model.
+        load_torch: Loads the network for torch.
+        openvino: The network in OpenVINO; None to use torch in any case.
+
+    Attributes:
+        chosen: Name of the runtime that it uses; empty before the first images.
+    """
+
+    def __init__(
+        self, entry: Entry, load_torch: Callable[[], Runtime], openvino: OpenVinoRuntime | None
+    ) -> None:
+        self._entry = entry
+        self._load_torch = load_torch
+        self._lock = threading.Lock()
+        self._openvino = openvino
+        self._runtime: Runtime
+        self._use("" if openvino else "torch", openvino or load_torch())
+
+    @classmethod
+    def list_devices(cls) -> list[str]:
+        """Return the devices of torch."""
+        return TorchRuntime.list_devices()
+
+    @classmethod
+    def load(cls, entry: Entry, weights: Path, *, device: str, precision: Precision) -> Self:
+        """Return an entry's network, ready to run.
+
+        Raises:
+            BddsegError: as torch; or the entry's network is in its file.
+        """
+        if not entry.architecture:
+            raise BddsegError(
+                f"The network of {entry.name} is in its file, and torch cannot run it.",
+                "Leave --runtime out.",
+            )
+        load = partial(TorchRuntime.load, entry, weights, device=device, precision=precision)
+        if not _is_for_openvino(device):
+            return cls(entry, load, None)
+        try:
+            openvino = OpenVinoRuntime.load(entry, weights, device=device, precision=precision)
+        except BddsegError as error:
+            # What is wrong with the weights is torch's own error.
+            runtime = cls(entry, load, None)
+            _warn(str(error))
+            return runtime
+        return cls(entry, load, openvino)
+
+    def infer(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Images (N, 3, H, W), float32 -> logits (N, K, h, w) of each task."""
+        with self._lock:
+            if not self.chosen:
+                self._choose(images)
+        return self._runtime.infer(images)
+
+    def in_float32(self) -> Runtime:
+        """Return the same network computing in float32."""
+        return self._runtime.in_float32()
+
+    def measure_batch_size(self, infer_one: Callable[[], object], limit: int) -> int:
+        """Return how many images fit into memory at a time."""
+        return self._runtime.measure_batch_size(infer_one, limit)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether an allocation failed."""
+        return self._runtime.is_out_of_memory(error)
+
+    def _use(self, name: str, runtime: Runtime) -> None:
+        self.chosen = name
+        self._runtime = runtime
+        self.device = runtime.device
+        self.align_corners = runtime.align_corners
+
+    def _choose(self, images: Tensor) -> None:
+        openvino = self._openvino
+        self._openvino = None
+        assert openvino is not None
+        try:
+            share = self._find_parity(openvino, images)
+        except BddsegError as error:
+            _warn(str(error))
+        else:
+            if share >= MIN_PARITY:
+                self._use("openvino", openvino)
+                return
+            _warn(
+                f"With OpenVINO, {100 * share:.2f} % of the first image's pixels have the label "
+                f"that they have with torch, less than {100 * MIN_PARITY:.1f} %."
+            )
+        self._use("torch", self._load_torch())
+
+    def _find_parity(self, openvino: OpenVinoRuntime, images: Tensor) -> float:
+        """Return the share of pixels with equal labels: as it is known, or measured."""
+        assert openvino.graphs is not None
+        path = openvino.graphs.get_path(get_size(images))
+        key = f"{describe_processor()}, {openvino.precision}"
+        info = graph_cache.read_info(path)
+        if info and key in info.parity:
+            return info.parity[key]
+        found = openvino.infer(images)
+        share = self._compare(found, self._load_torch().infer(images), images)
+        if info := graph_cache.read_info(path):
+            parity = info.parity | {key: share}
+            graph_cache.write_info(path, msgspec.structs.replace(info, parity=parity))
+        return share
+
+    def _compare(
+        self, found: Mapping[str, Tensor], expected: Mapping[str, Tensor], images: Tensor
+    ) -> float:
+        """Return the smallest share of equal labels of a task."""
+
+        def label(task: str, logits: Tensor) -> Tensor:
+            mapped = apply_class_map(logits, self._entry.get_class_map(task))
+            full = resize(mapped.float(), get_size(images), align_corners=self.align_corners)
+            return mark_not_finite(argmax(full), full)
+
+        return min(
+            (label(task, found[task]) == label(task, logits)).double().mean().item()
+            for task, logits in expected.items()
+            if task in found
+        )
+
+
+def _is_for_openvino(device: str) -> bool:
+    return (
+        device in ("auto", "cpu")
+        and platform.machine().lower() in _PROCESSORS
+        and TorchRuntime.list_devices() == ["cpu"]
+        and find_spec("openvino") is not None
+    )
+
+
+def _warn(reason: str) -> None:
+    text = f"{reason} The runtime torch is used."
+    warnings.warn(text, BddsegWarning, stacklevel=4)
