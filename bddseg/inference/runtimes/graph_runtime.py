@@ -84,7 +84,7 @@ class GraphRuntime(Runtime):
             names, self.align_corners = read_options(entry)
             content = read_onnx_file(weights)
             try:
-                graph = self._compile(content, precision)
+                graph = self._compile(content)
             except BddsegError:
                 raise
             except Exception as error:  # the errors of runtimes have no common base class
@@ -118,9 +118,8 @@ class GraphRuntime(Runtime):
     def _check(cls, precision: Precision) -> None:
         """Raise a `BddsegError` if a package is missing, or there is no such precision."""
 
-    @classmethod
     @abstractmethod
-    def _compile(cls, content: bytes, precision: Precision) -> CompiledGraph:
+    def _compile(self, content: bytes) -> CompiledGraph:
         """Return a graph ready to run, of the content of an ONNX file."""
 
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
@@ -160,7 +159,9 @@ class GraphRuntime(Runtime):
         assert self.graphs is not None
         content = self.graphs.read(size_hw)
         try:
-            return self._compile(content, self.precision)
+            return self._compile(content)
+        except BddsegError:
+            raise
         except Exception as error:  # the errors of runtimes have no common base class
             raise BddsegError(
                 f"The runtime '{self.name}' cannot run {self._entry.name}: {summarize(error)}.",

@@ -32,8 +32,20 @@ class OnnxRuntime(GraphRuntime):
                 "Install it: pip install 'bddseg[onnx]'.",
             ) from error
 
-    @classmethod
-    def _compile(cls, content: bytes, precision: Precision) -> CompiledGraph:  # noqa: ARG003
+    def _compile(self, content: bytes) -> CompiledGraph:
+        return Session(content, ["CPUExecutionProvider"])
+
+
+class Session:
+    """A graph in an `onnxruntime.InferenceSession`.
+
+    Args:
+        content: An ONNX file.
+        providers: Names of ONNX Runtime's execution providers, the preferred one first; or pairs of
+            a name and its options.
+    """
+
+    def __init__(self, content: bytes, providers: Sequence[str | tuple[str, object]]) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -43,22 +55,16 @@ class OnnxRuntime(GraphRuntime):
         # See `flush_denormals` of the runtime torch.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.log_severity_level = 3
-        return _Session(
-            onnxruntime.InferenceSession(
-                content, sess_options=options, providers=["CPUExecutionProvider"]
-            )
+        session = onnxruntime.InferenceSession(
+            content, sess_options=options, providers=list(providers)
         )
-
-
-class _Session:
-    """A graph in an `onnxruntime.InferenceSession`."""
-
-    def __init__(self, session: Any) -> None:
+        self.providers: list[str] = session.get_providers()
         self.inputs = [_describe(each) for each in session.get_inputs()]
         self.outputs = [_describe(each) for each in session.get_outputs()]
-        self._session = session
+        self._session: Any = session
 
     def run(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
+        """Return the outputs of these names: images (N, 3, H, W), float32."""
         arrays = self._session.run(list(names), {self.inputs[0].name: images.numpy()})
         return [torch.from_numpy(array) for array in arrays]
 

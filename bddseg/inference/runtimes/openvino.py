@@ -44,8 +44,7 @@ class OpenVinoRuntime(GraphRuntime):
                 f"OpenVINO does not compute in {precision} on this CPU.", "Leave --precision out."
             )
 
-    @classmethod
-    def _compile(cls, content: bytes, precision: Precision) -> CompiledGraph:
+    def _compile(self, content: bytes) -> CompiledGraph:
         import openvino
 
         core = openvino.Core()
@@ -53,7 +52,7 @@ class OpenVinoRuntime(GraphRuntime):
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
             # Other workers and processes want the same cores.
             "ENABLE_CPU_PINNING": False,
             # See `flush_denormals` of the runtime torch.
