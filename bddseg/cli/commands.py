@@ -36,6 +36,7 @@ BUILT_IN = {
     "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),
     "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
+    "cache": BuiltIn("bddseg.cli.cache:app", "List and delete the graphs of other runtimes."),
     "plugins": BuiltIn("bddseg.cli.plugins:app", "List plugins; start a new one."),
     "demo": BuiltIn("bddseg.cli.demo:demo", "Run everything on a few frames, without a download."),
     "submit": BuiltIn("bddseg.cli.package:package", "Old name of `package`.", hidden=True),

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,8 @@ from bddseg.types import SizeHW
 from bddseg.zoo.cache import get_cache_folder
 
 LIMIT_BYTES = 4 * 10**9
+# Folder of what TensorRT builds of them, in the same folder.
+ENGINES = "tensorrt"
 
 
 class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,20 @@ class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     align_corners: bool
     parity: dict[str, float] = {}
+
+
+class CachedGraph(NamedTuple):
+    """A graph in the cache.
+
+    Attributes:
+        path: Path of the file.
+        size_bytes: Size of the file.
+        used_s: When it was used last, in seconds since 1970.
+    """
+
+    path: Path
+    size_bytes: int
+    used_s: float
 
 
 def get_folder() -> Path:
@@ -85,10 +102,10 @@ def store_graph(path: Path, content: bytes, info: GraphInfo) -> None:
     write_info(path, info)
     # The newest first.
     total = 0
-    for each, size_bytes, _ in sorted(list_graphs(), key=lambda graph: -graph[2]):
-        total += size_bytes
-        if total > LIMIT_BYTES and each != path:
-            remove_graph(each)
+    for graph in sorted(list_graphs(), key=lambda graph: -graph.used_s):
+        total += graph.size_bytes
+        if total > LIMIT_BYTES and graph.path != path:
+            remove_graph(graph.path)
 
 
 def write_info(path: Path, info: GraphInfo) -> None:
@@ -100,20 +117,20 @@ def write_info(path: Path, info: GraphInfo) -> None:
     write_atomically(_get_info_path(path), msgspec.json.format(msgspec.json.encode(info)) + b"\n")
 
 
-def list_graphs(prefix: str = "") -> Iterator[tuple[Path, int, float]]:
-    """Yield path, size in bytes and time of the last use of each cached graph."""
+def list_graphs(prefix: str = "") -> Iterator[CachedGraph]:
+    """Yield the cached graphs whose names begin so, by name."""
     for path in sorted(get_folder().glob("*.onnx")):
         # Another process may be deleting it.
         with suppress(OSError):
             stat = path.stat()
             if path.name.startswith(prefix):
-                yield path, stat.st_size, stat.st_mtime
+                yield CachedGraph(path, stat.st_size, stat.st_mtime)
 
 
 def remove_graph(path: Path) -> None:
-    """Delete a graph and what describes it."""
-    _get_info_path(path).unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    """Delete a graph, what describes it, and the lock of a process that was killed."""
+    for each in (_get_info_path(path), path, path.with_suffix(".lock")):
+        each.unlink(missing_ok=True)
 
 
 def _get_info_path(path: Path) -> Path:

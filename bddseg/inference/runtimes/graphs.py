@@ -100,8 +100,8 @@ class ExportedGraphs:
         return content
 
     def _find_align_corners(self) -> bool:
-        for path, _, _ in graph_cache.list_graphs(self._prefix):
-            if info := graph_cache.read_info(path):
+        for graph in graph_cache.list_graphs(self._prefix):
+            if info := graph_cache.read_info(graph.path):
                 return info.align_corners
         self._network = self._load()
         return self._network.align_corners

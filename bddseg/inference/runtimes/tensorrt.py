@@ -91,7 +91,7 @@ class TensorRtRuntime(GraphRuntime):
         options: dict[str, object] = {
             "device_id": self._number,
             "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": str(graph_cache.get_folder() / "tensorrt"),
+            "trt_engine_cache_path": str(graph_cache.get_folder() / graph_cache.ENGINES),
         }
         if self.precision in _SWITCHES:
             options[_SWITCHES[self.precision]] = True

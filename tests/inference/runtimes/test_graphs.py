@@ -108,11 +108,11 @@ def test_graphs_that_were_not_used_for_longest_are_deleted(
     first, second, third = store("a.onnx", 1), store("b.onnx", 2), store("c.onnx", 3)
     assert graph_cache.read_graph(first) == b"a" * 100
     last = store("d.onnx", 4)
-    assert [path for path, _, _ in graph_cache.list_graphs()] == [first, third, last]
+    assert [graph.path for graph in graph_cache.list_graphs()] == [first, third, last]
     assert not second.with_suffix(".json").exists()
     # One that is too large alone is kept: it is in use.
     large = store("e.onnx", 5, size=1000)
-    assert [path for path, _, _ in graph_cache.list_graphs()] == [large]
+    assert [graph.path for graph in graph_cache.list_graphs()] == [large]
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(
