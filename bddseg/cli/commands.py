@@ -37,6 +37,8 @@ BUILT_IN = {
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),
     "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
     "cache": BuiltIn("bddseg.cli.cache:app", "List and delete the graphs of other runtimes."),
+    "bench": BuiltIn("bddseg.cli.bench:bench", "Measure how fast a model is on this machine."),
+    "doctor": BuiltIn("bddseg.cli.doctor:doctor", "Check this installation; for bug reports."),
     "plugins": BuiltIn("bddseg.cli.plugins:app", "List plugins; start a new one."),
     "demo": BuiltIn("bddseg.cli.demo:demo", "Run everything on a few frames, without a download."),
     "submit": BuiltIn("bddseg.cli.package:package", "Old name of `package`.", hidden=True),
