@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bddseg.errors import BddsegError
+    from bddseg.inference.bench.bench import bench
+    from bddseg.inference.bench.result import Configuration
     from bddseg.inference.prediction import Prediction
     from bddseg.inference.predictor import Predictor, load_model
     from bddseg.inference.run import infer
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BddsegError",
+    "Configuration",
     "Prediction",
     "Predictor",
     "Task",
     "__version__",
+    "bench",
     "evaluate",
     "find_entry",
     "get_task",
@@ -40,9 +44,11 @@ __all__ = [
 
 _MODULES = {
     "BddsegError": "bddseg.errors",
+    "Configuration": "bddseg.inference.bench.result",
     "Prediction": "bddseg.inference.prediction",
     "Predictor": "bddseg.inference.predictor",
     "Task": "bddseg.tasks.task",
+    "bench": "bddseg.inference.bench.bench",
     "evaluate": "bddseg.metrics.evaluate",
     "find_entry": "bddseg.zoo.catalog",
     "get_task": "bddseg.tasks.task",

@@ -111,6 +111,10 @@ def bench(
         BddsegError: the first configuration cannot be run. Others that cannot are in the result.
     """
     progress = progress or SilentProgress()
+    configurations = [
+        replace(each, runtime=each.runtime or find_entry(each.model).runtime)
+        for each in configurations
+    ]
     load, measurements, failures = get_load(), [], []
     with tempfile.TemporaryDirectory(prefix="bddseg-bench-") as folder:
         session = _Session(str(frames), Selection(limit=limit), Path(folder), seconds, progress)
@@ -155,7 +159,6 @@ class _Session:
         """Load a configuration in a process, and let it do a run."""
         self.num_started += 1
         spec = self._make_spec(configuration, self.folder / str(self.num_started))
-        configuration = replace(configuration, runtime=spec.execution.runtime)
         with _start_process() as call:
             for text in call("load", spec, configuration.num_threads):
                 warnings.warn(text, BddsegWarning, stacklevel=2)
@@ -182,7 +185,7 @@ class _Session:
             source=self.source,
             selection=self.selection,
             execution=Execution(
-                runtime=configuration.runtime or entry.runtime,
+                runtime=configuration.runtime,
                 device=configuration.device,
                 precision=configuration.precision,
                 batch_size=configuration.batch_size,
