@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bddseg.errors import BddsegError
     from bddseg.inference.bench.bench import bench
     from bddseg.inference.bench.result import Configuration
+    from bddseg.inference.export.run import export
     from bddseg.inference.prediction import Prediction
     from bddseg.inference.predictor import Predictor, load_model
     from bddseg.inference.run import infer
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "bench",
     "evaluate",
+    "export",
     "find_entry",
     "get_task",
     "infer",
@@ -50,6 +52,7 @@ _MODULES = {
     "Task": "bddseg.tasks.task",
     "bench": "bddseg.inference.bench.bench",
     "evaluate": "bddseg.metrics.evaluate",
+    "export": "bddseg.inference.export.run",
     "find_entry": "bddseg.zoo.catalog",
     "get_task": "bddseg.tasks.task",
     "infer": "bddseg.inference.run",

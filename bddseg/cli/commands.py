@@ -35,6 +35,7 @@ BUILT_IN = {
     "eval": BuiltIn("bddseg.cli.evaluate:evaluate", "Score masks against ground truth."),
     "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),
+    "export": BuiltIn("bddseg.cli.export:export", "Write a model as a file for other runtimes."),
     "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
     "cache": BuiltIn("bddseg.cli.cache:app", "List and delete the graphs of other runtimes."),
     "bench": BuiltIn("bddseg.cli.bench:bench", "Measure how fast a model is on this machine."),

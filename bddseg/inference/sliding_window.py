@@ -1,12 +1,14 @@
 """Logits at the size of the network's input: of the whole image, or of crops that slide over it."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from torch import Tensor
 
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.models.layers import get_size, resize
 from bddseg.specs import SlidingWindow
+from bddseg.types import SizeHW
 
 
 def compute_logits(
@@ -23,14 +25,22 @@ def compute_logits(
     height, width = get_size(images)
     totals: dict[str, Tensor] = {}
     count = images.new_zeros((1, 1, height, width))
-    for rows in _list_crops(height, window.crop_hw[0], window.stride_hw[0]):
-        for columns in _list_crops(width, window.crop_hw[1], window.stride_hw[1]):
-            for task, logits in _infer_resized(runtime, images[:, :, rows, columns]).items():
-                if task not in totals:
-                    totals[task] = logits.new_zeros((*logits.shape[:2], height, width))
-                totals[task][:, :, rows, columns] += logits
-            count[:, :, rows, columns] += 1
+    for rows, columns in list_crops((height, width), window):
+        for task, logits in _infer_resized(runtime, images[:, :, rows, columns]).items():
+            if task not in totals:
+                totals[task] = logits.new_zeros((*logits.shape[:2], height, width))
+            totals[task][:, :, rows, columns] += logits
+        count[:, :, rows, columns] += 1
     return {task: total / count for task, total in totals.items()}
+
+
+def list_crops(size_hw: SizeHW, window: SlidingWindow) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of each crop of an image; all crops have one size."""
+    rows, columns = (
+        list(_list_crops(*each))
+        for each in zip(size_hw, window.crop_hw, window.stride_hw, strict=True)
+    )
+    return list(product(rows, columns))
 
 
 def _infer_resized(runtime: Runtime, images: Tensor) -> dict[str, Tensor]:
