@@ -52,7 +52,10 @@ def _check_size(text: str | None) -> str | None:
 def export(
     model: ModelName,
     out: Annotated[Path, option("--out -o", "Folder for the files.", OUTPUT)],
-    to: Annotated[ExportFormat, option("--to", "Format of the file.", OUTPUT)] = "onnx",
+    to: Annotated[
+        ExportFormat,
+        option("--to", "onnx, openvino, pt2 or tensorrt.", OUTPUT, metavar="FORMAT"),
+    ] = "onnx",
     size: Annotated[
         str | None,
         option("--size", _SIZE, OUTPUT, metavar="HxW|dynamic", callback=_check_size),
@@ -61,7 +64,8 @@ def export(
         bool, option("--with-argmax", "The file returns class ids instead of logits.", OUTPUT)
     ] = False,
     precision: Annotated[
-        ExportPrecision, option("--precision", "fp16 halves the size of the file.", OUTPUT)
+        ExportPrecision,
+        option("--precision", "fp32, or fp16 for half the size.", OUTPUT, metavar="NAME"),
     ] = "fp32",
     min_equal: Annotated[
         float, number("--min-equal", _MIN_EQUAL, OUTPUT, metavar="PERCENT", min=0, max=100)

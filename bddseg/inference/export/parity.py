@@ -1,7 +1,8 @@
 """Whether an exported file gives what torch gives."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -38,20 +39,30 @@ class GraphRuntime:
 
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
         """Images (1, 3, H, W) -> the outputs; class ids (1, H, W) become (1, 1, H, W)."""
-        try:
-            outputs = self._run(images.numpy())
-        except Exception as error:  # each library has its own
-            size = "x".join(map(str, images.shape[2:]))
-            raise BddsegError(
-                f"The exported file cannot be run on an input of {size} pixels (height x width): "
-                f"{str(error).strip().splitlines()[0]}",
-                "Export the model for one size: --size HxW.",
-            ) from error
-        found = [torch.from_numpy(np.array(output)) for output in outputs]
+        with _explain_size(images):
+            found = [torch.from_numpy(np.array(output)) for output in self._run(images.numpy())]
+            for output in found:
+                if output.shape[-2:] != images.shape[-2:]:
+                    raise ValueError(f"its output has the shape {list(output.shape)}")
         return {
             task: output if output.ndim == 4 else output[:, None]
             for task, output in zip(self._tasks, found, strict=True)
         }
+
+
+@contextmanager
+def _explain_size(images: Tensor) -> Iterator[None]:
+    """Say for which size of the input a network or a file cannot be run."""
+    try:
+        yield
+    except Exception as error:  # each library has its own
+        size = "x".join(map(str, images.shape[2:]))
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BddsegError(
+            f"The exported model cannot be run on an input of {size} pixels (height x width): "
+            f"{cause}",
+            "Export it for one size that it can do: --size HxW.",
+        ) from error
 
 
 def compare(
@@ -108,7 +119,7 @@ def compare_other_sizes(
     shares = {}
     for height, width in _list_other_sizes((images.shape[2], images.shape[3])):
         part = resize(images, (height, width), align_corners=False)
-        with torch.inference_mode():
+        with torch.inference_mode(), _explain_size(part):
             expected = [_to_labels(each) for each in module(part)]
         found = [_to_labels(each.squeeze(1)) for each in runtime.infer(part).values()]
         equal = [_share_equal(*pair) for pair in zip(expected, found, strict=True)]

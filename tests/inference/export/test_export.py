@@ -184,10 +184,14 @@ def test_labels_that_differ_are_an_error_that_names_the_share(tmp_path: Path) ->
     exported.check(0.987)
 
 
-def test_a_file_that_cannot_be_run_on_a_size_is_an_error_that_names_it() -> None:
-    def run(_images: Image) -> list[Image]:
-        raise RuntimeError("[ORT] indices out of bounds\nand more")
+def test_a_size_that_a_file_cannot_do_is_an_error_that_names_it() -> None:
+    def fail(_images: Image) -> list[Image]:
+        raise RuntimeError("indices out of bounds\nand more")
 
-    graph = GraphRuntime(run, ["drivable"], align_corners=False)
-    with pytest.raises(BddsegError, match=r"input of 3x5 pixels .*indices out of bounds Export"):
-        graph.infer(torch.zeros(1, 3, 3, 5))
+    def round_up(_images: Image) -> list[Image]:
+        return [np.zeros((1, 3, 8, 8), np.uint8)]
+
+    for run, message in ((fail, "indices out of bounds"), (round_up, r"the shape \[1, 3, 8, 8\]")):
+        graph = GraphRuntime(run, ["drivable"], align_corners=False)
+        with pytest.raises(BddsegError, match=rf"input of 3x5 pixels .*{message} Export"):
+            graph.infer(torch.zeros(1, 3, 3, 5))
