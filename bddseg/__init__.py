@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bddseg.inference.export.run import export
     from bddseg.inference.prediction import Prediction
     from bddseg.inference.predictor import Predictor, load_model
+    from bddseg.inference.quantization.quantize import quantize
     from bddseg.inference.run import infer
     from bddseg.inference.threads import limit_spinning
     from bddseg.metrics.evaluate import evaluate
@@ -42,6 +43,7 @@ __all__ = [
     "limit_spinning",
     "list_models",
     "load_model",
+    "quantize",
 ]
 
 _MODULES = {
@@ -59,6 +61,7 @@ _MODULES = {
     "limit_spinning": "bddseg.inference.threads",
     "list_models": "bddseg.zoo.catalog",
     "load_model": "bddseg.inference.predictor",
+    "quantize": "bddseg.inference.quantization.quantize",
 }
 
 

@@ -32,6 +32,7 @@ class BuiltIn(NamedTuple):
 BUILT_IN = {
     "zoo": BuiltIn("bddseg.cli.zoo:app", "List the models; download and verify their weights."),
     "infer": BuiltIn("bddseg.cli.infer:infer", "Segment images and videos: write masks."),
+    "quantize": BuiltIn("bddseg.cli.quantize:quantize", "Make a faster int8 network for CPUs."),
     "eval": BuiltIn("bddseg.cli.evaluate:evaluate", "Score masks against ground truth."),
     "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),

@@ -1,0 +1,1 @@
+"""Networks with int8 layers, for OpenVINO on a CPU."""
