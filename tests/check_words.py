@@ -56,6 +56,7 @@ BANNED = {
 ALLOWED = {
     "TwinLiteNet": "name of a network",
     "pin_memory": "parameter of PyTorch",
+    "ENABLE_CPU_PINNING": "property of OpenVINO",
     "pinned memory": "as PyTorch and CUDA call it",
     "ENABLE_CPU_PINNING": "setting of OpenVINO",
 }

@@ -163,7 +163,7 @@ def import_nncf() -> Any:
     Raises:
         BddsegError: it is not installed.
     """
-    if "nncf" in sys.modules:
+    if sys.modules.get("nncf"):
         return sys.modules["nncf"]
     # Without that package, NNCF sends no messages and writes nothing to the home folder.
     known = sys.modules.get(_TELEMETRY)
