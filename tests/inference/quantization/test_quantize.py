@@ -184,7 +184,7 @@ def test_a_quantized_model_is_not_quantized_again(
 def test_a_missing_package_is_named(
     small_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "nncf", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(BddsegError, match="'bddseg\\[quantize\\]'"):
         quantize("demo", small_frames / "images", tmp_path / "out")
 
