@@ -14,6 +14,8 @@ from bddseg.errors import BddsegError
 # Groups of consecutive layers that become int8 or stay in fp32 together.
 NUM_GROUPS = 16
 _TELEMETRY = "openvino_telemetry"
+# A ResNet-50 needs more than the 1,000 of Python.
+_RECURSION_LIMIT = 20_000
 _FAKE_QUANTIZE = "FakeQuantize"
 
 
@@ -116,7 +118,7 @@ def quantize_layers(
     settings = nncf.AdvancedQuantizationParameters(
         disable_bias_correction=True, backend_params={"compress_weights": False}
     )
-    with _silence():
+    with _silence(), _deep_recursion():
         quantized = nncf.quantize(
             model.clone(),
             nncf.Dataset(images),
@@ -182,6 +184,17 @@ def import_nncf() -> Any:
         if known is not None:
             sys.modules[_TELEMETRY] = known
     return nncf
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let functions call themselves once for each layer of a deep network, as those of NNCF do."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 @contextmanager
