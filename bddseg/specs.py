@@ -18,7 +18,7 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Option = bool | int | float | str | list[Any] | dict[str, Any]
 # Half precision ends at 65,504.
 _LARGEST_INPUT = 60_000.0
-Precision = Literal["fp32", "fp16", "bf16"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

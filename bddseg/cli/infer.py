@@ -45,6 +45,7 @@ _SOURCE = (
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
+_COMPILE = "Compile the network first, which takes minutes: for long runs of few sizes of frames."
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
 _RUNTIMES = (
@@ -119,6 +120,7 @@ def infer(
     precision: Annotated[
         Precision, option("--precision", "What the network computes in.", PERFORMANCE)
     ] = "fp32",
+    compile_network: Annotated[bool, option("--compile", _COMPILE, PERFORMANCE)] = False,
     num_nodes: Annotated[int, number("--nnodes", "Machines that share the run.", MACHINES)] = 1,
     node_rank: Annotated[int, number("--node-rank", "Rank of this machine.", MACHINES, min=0)] = 0,
     endpoint: Annotated[
@@ -181,6 +183,7 @@ def infer(
             runtime=runtime or entry.runtime,
             device="cuda" if gpus else device,
             precision=precision,
+            compile=compile_network,
             tta=tta,
             batch_size=batch_size,
             smooth=smooth,

@@ -58,8 +58,10 @@ def preprocess_on_device(images: Tensor, spec: Preprocessing, *, scale: float = 
         pixels = F.pad(pixels, border, value=spec.pad_value)
     if spec.channel_order == "BGR":
         pixels = pixels.flip(1)
+    # Filled on the device: a copy from the host would wait for the device.
     mean, std = (
-        torch.tensor(values, device=images.device).view(3, 1, 1) for values in (spec.mean, spec.std)
+        torch.stack([torch.full((1, 1), value, device=images.device) for value in values])
+        for values in (spec.mean, spec.std)
     )
     return (pixels - mean) / std * spec.scale
 

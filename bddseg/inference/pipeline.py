@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bddseg.data.sources.source import FrameRef, Source
 from bddseg.errors import BddsegError
+from bddseg.inference.download import Download
 from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
 from bddseg.inference.predictor import Predictor
@@ -74,6 +75,7 @@ class Pipeline:
         smooth: Weight of the newest frame in the average of logits over time. Below 1, one thread
             reads, the network gets one image at a time, and each work item is a whole sequence,
             which is done again if one of its frames has no result.
+        pad_batches: Fill the batches that are not full, so that all have one shape.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Pipeline:
         batch_size: int,
         num_io_threads: int,
         smooth: float = 1.0,
+        pad_batches: bool = False,
     ) -> None:
         self.stopwatch = Stopwatch()
         self.done = 0
@@ -101,13 +104,12 @@ class Pipeline:
         self._batch_size = batch_size or (1 if predictor.device.type == "cpu" else 0)
         if self._smoother:
             self._batch_size = 1
+        self._pad_batches = pad_batches
         self._stopped = threading.Event()
-        self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(
-            max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
-        )
-        self._write_slots = threading.BoundedSemaphore(
-            2 * num_io_threads + max(self._batch_size, 1)
-        )
+        # While the device computes one batch, another is read and two are written.
+        num_waiting = max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
+        self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(num_waiting)
+        self._write_slots = threading.BoundedSemaphore(2 * num_waiting)
         self._failure: BaseException | None = None
         self._count_lock = threading.Lock()
 
@@ -237,15 +239,13 @@ class Pipeline:
             for number, item in enumerate(batch):
                 self._write_slots.acquire()
                 kept = self._writers.needs_logits
-                own = [
-                    (labels[number], logits[number] if kept else None) for logits, labels in outputs
-                ]
-                pool.submit(self._write, item, own)
+                own = [(labels, logits[number] if kept else None) for logits, labels in outputs]
+                pool.submit(self._write, item, number, own)
             return
         # Outside of `except`, where the traceback would keep the failed activations.
         self._process_in_parts(batch, pool, cause)
 
-    def _predict(self, batch: list[_Ready]) -> list[tuple[Tensor, Tensor]]:
+    def _predict(self, batch: list[_Ready]) -> list[tuple[Tensor, Download]]:
         inputs = [item.inputs for item in batch]
         first = batch[0]
         if self._smoother and first.thumbnail is not None:
@@ -258,15 +258,17 @@ class Pipeline:
             )
         return self._infer(inputs)
 
-    def _infer(self, inputs: Sequence[Inputs]) -> list[tuple[Tensor, Tensor]]:
+    def _infer(self, inputs: Sequence[Inputs]) -> list[tuple[Tensor, Download]]:
+        if self._pad_batches:
+            inputs = [*inputs, *[inputs[-1]] * (self._batch_size - len(inputs))]
         return self._decide(self._predictor.compute_logits(inputs), inputs)
 
     def _decide(
         self, outputs: Sequence[Tensor], inputs: Sequence[Inputs]
-    ) -> list[tuple[Tensor, Tensor]]:
+    ) -> list[tuple[Tensor, Download]]:
         """Return the logits and the class ids of each task."""
         size_hw = inputs[0].size_hw
-        return [(logits, self._predictor.argmax(logits, size_hw)) for logits in outputs]
+        return [(logits, Download(self._predictor.argmax(logits, size_hw))) for logits in outputs]
 
     def _process_in_parts(self, batch: list[_Ready], pool: ThreadPoolExecutor, cause: str) -> None:
         """Run a batch that did not fit into memory in halves, and later ones no larger."""
@@ -281,7 +283,10 @@ class Pipeline:
             part, batch = batch[: self._batch_size], batch[self._batch_size :]
             self._process(part, pool)
 
-    def _write(self, item: _Ready, outputs: list[tuple[Tensor, Tensor | None]]) -> None:
+    def _write(
+        self, item: _Ready, number: int, outputs: list[tuple[Download, Tensor | None]]
+    ) -> None:
+        """Write an image's results; it has that number in its batch."""
         try:
             # The GPU is waited for here, not in the network's thread.
             with self.stopwatch.time("download"):
@@ -289,7 +294,7 @@ class Pipeline:
                     predictions = [
                         self._predictor.finish(
                             item.inputs,
-                            labels,
+                            labels.wait()[number],
                             logits,
                             task=task,
                             image=item.image,

@@ -1,6 +1,7 @@
 """From logits to class ids."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -24,9 +25,9 @@ def apply_class_map(logits: Tensor, class_map: Sequence[int]) -> Tensor:
     sources: list[list[int]] = [[] for _ in range(max(class_map) + 1)]
     for source, target in enumerate(class_map):
         sources[target].append(source)
-    if all(len(each) == 1 for each in sources):
-        return logits[:, [source for (source,) in sources]]
-    return torch.stack([logits[:, each].amax(dim=1) for each in sources], dim=1)
+    # Not `logits[:, each]`: lists are copied to the device, which waits for it.
+    highest = (reduce(torch.maximum, [logits[:, number] for number in each]) for each in sources)
+    return torch.stack([*highest], dim=1)
 
 
 def argmax(logits: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
 from bddseg.inference.prediction import Prediction
-from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
+from bddseg.inference.runtimes.runtime import RUNTIMES, Compilable, Runtime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.inference.smoothing import Smoother, make_thumbnail
 from bddseg.models.layers import resize
@@ -289,8 +289,7 @@ class Predictor:
                     "Correct task and extra_tasks in its entry.",
                 )
             mapped = apply_class_map(outputs[name], self.entry.get_class_map(name))
-            # In float32 whatever the network ran in: half precision has too few steps for argmax.
-            logits.append(mapped[:, :, rows, columns].float())
+            logits.append(mapped[:, :, rows, columns])
         return logits
 
     def _average(self, inputs: Sequence[Tensor], size_hw: SizeHW) -> list[Tensor]:
@@ -317,6 +316,7 @@ def load_model(
     device: str = "auto",
     precision: Precision = "fp32",
     tta: bool = False,
+    compile: bool = False,  # noqa: A002
 ) -> Predictor:
     """Return a model ready to use.
 
@@ -328,16 +328,27 @@ def load_model(
         runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
             OpenVINO where its labels are torch's on the first image; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: What the network computes in; "fp16" and "bf16" use torch's autocast.
+        precision: What the network computes in: "fp32"; "fp16" or "bf16", half precision; "tf32",
+            a CUDA GPU's faster float32.
         tta: Average over six scales and their mirror images: slower, and a little better.
+        compile: Compile the network with torch.compile: each new size of images then takes a
+            minute, or several, and the following ones of that size less time.
 
     Raises:
-        BddsegError: no such model, weights or device, or weights that do not fit.
+        BddsegError: no such model, weights or device, or weights that do not fit; the runtime does
+            not compile, or there is no compiler.
     """
     entry = find_entry(model)
     executor = RUNTIMES.load(runtime or entry.runtime)
     path = Path(weights) if weights else get_weights(entry)
     loaded = executor.load(entry, path, device=device, precision=precision)
+    if compile:
+        if not isinstance(loaded, Compilable):
+            raise BddsegError(
+                f"The runtime '{runtime or entry.runtime}' compiles nothing.",
+                "Leave --compile out, or use --runtime torch.",
+            )
+        loaded.compile()
     _log.info("%s on %s with %s", entry.name, loaded.device, path)
     tasks = [task] if isinstance(task, str) else task or ()
     return Predictor(entry, loaded, tasks=tasks, tta=tta)

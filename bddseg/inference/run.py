@@ -34,6 +34,7 @@ class Execution:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps". With several workers, "cuda" gives each
             the GPU of its local rank.
         precision: What the network computes in.
+        compile: Compile the network with torch.compile.
         tta: Average over six scales and their mirror images.
         batch_size: Images of one size that the network gets at a time; 0 means 1 on a CPU, and what
             fits on a GPU.
@@ -48,6 +49,7 @@ class Execution:
     runtime: str = "torch"
     device: str = "auto"
     precision: Precision = "fp32"
+    compile: bool = False
     tta: bool = False
     batch_size: int = 0
     smooth: float = 1.0
@@ -136,6 +138,7 @@ def infer(
     runtime: str | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    compile: bool = False,  # noqa: A002
     tta: bool = False,
     batch_size: int = 0,
     smooth: float = 1.0,
@@ -159,7 +162,8 @@ def infer(
         runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
             OpenVINO where its labels are torch's; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "fp32", "fp16" or "bf16".
+        precision: "fp32", "fp16", "bf16" or, on a CUDA GPU, "tf32".
+        compile: Compile the network with torch.compile.
         tta: Average over six scales and their mirror images.
         batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
         smooth: Of a video, or folders of its frames: weight of the newest frame in an average of
@@ -186,6 +190,7 @@ def infer(
             runtime=runtime or entry.runtime,
             device=device,
             precision=precision,
+            compile=compile,
             tta=tta,
             batch_size=batch_size,
             smooth=smooth,
@@ -279,6 +284,7 @@ def get_identity(spec: RunSpec, weights_sha256: str) -> dict[str, Any]:
         "source": str(Path(spec.source).absolute()),
         "runtime": execution.runtime,
         "precision": execution.precision,
+        "compile": execution.compile,
         "tta": execution.tta,
         "smooth": _describe_smoothing(spec),
         "network": {key: entry[key] for key in keys},

@@ -46,7 +46,8 @@ def list_crops(size_hw: SizeHW, window: SlidingWindow) -> list[tuple[slice, slic
 def _infer_resized(runtime: Runtime, images: Tensor) -> dict[str, Tensor]:
     outputs: Mapping[str, Tensor] = runtime.infer(images)
     return {
-        task: resize(logits, get_size(images), align_corners=runtime.align_corners)
+        # In float32 whatever the network ran in: half precision has too few steps for argmax.
+        task: resize(logits.float(), get_size(images), align_corners=runtime.align_corners)
         for task, logits in outputs.items()
     }
 

@@ -9,9 +9,9 @@ from bddseg.errors import BddsegError, BddsegWarning
 
 # More than any machine has; torch crashes with too many.
 MAX_THREADS = 1024
-# How long threads spin: microseconds with GCC's OpenMP (milliseconds by default), a millisecond with
-# that of LLVM and Intel (200 by default). Without spinning, the kernel has to wake threads in each
-# layer: on an idle machine small networks take a fifth longer.
+# How long threads spin: microseconds with GCC's OpenMP (milliseconds by default), a millisecond
+# with that of LLVM and Intel (200 by default). Without spinning, the kernel has to wake threads in
+# each layer: on an idle machine small networks take a fifth longer.
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 _SPIN_VARIABLES = ("OMP_WAIT_POLICY", "KMP_LIBRARY", *_SHORT_SPIN)
 

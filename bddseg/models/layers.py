@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from itertools import accumulate, groupby
 
@@ -133,7 +132,7 @@ def convolve_enlarged(
     all_rows, all_taps = [], []
     for x, weight in pairs:
         rows, columns = (
-            _spread(before, after, align_corners).to(x)
+            _spread(before, after, x, align_corners=align_corners)
             for before, after in zip(get_size(x), size_hw, strict=True)
         )
         taps = torch.einsum("ncuv,ocij->niujvo", x, weight).flatten(3, 4).flatten(1, 2)
@@ -144,27 +143,29 @@ def convolve_enlarged(
     return enlarged.view(len(enlarged), *size_hw, -1).permute(0, 3, 1, 2)
 
 
-def _spread(before: int, after: int, align_corners: bool) -> Tensor:
-    """Return (after, 3 * before): the interpolation matrix of one axis, shifted for each tap."""
-    basis = torch.eye(before)[None]
+def _spread(before: int, after: int, like: Tensor, *, align_corners: bool) -> Tensor:
+    """Return (after, 3 * before): the interpolation matrix of one axis, shifted for each tap.
+
+    It is computed on the device: a copy from the host would wait for the device.
+    """
+    basis = torch.eye(before, device=like.device)[None]
     enlarged = F.interpolate(basis, after, mode="linear", align_corners=align_corners)[0].T
     padded = F.pad(enlarged, (0, 0, 1, 1))
-    return torch.cat([padded[tap : tap + after] for tap in range(3)], dim=1)
-
-
-def disable_autocast(x: Tensor) -> AbstractContextManager[None]:
-    """Return a context in which operations on x's device compute in the type of their inputs.
-
-    Sums over many channels or positions exceed half precision, and a softmax of infinity is NaN.
-    """
-    kind = x.device.type
-    enabled = torch.is_autocast_enabled(kind)
-    return torch.autocast(kind, enabled=False) if enabled else nullcontext()
+    return torch.cat([padded[tap : tap + after] for tap in range(3)], dim=1).to(like)
 
 
 def widen(x: Tensor) -> Tensor:
-    """Return numbers of half precision as float32, and others as they are."""
+    """Return numbers of half precision as float32, and others as they are.
+
+    Sums over many channels or positions exceed half precision, and a softmax of infinity is NaN.
+    """
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def convolve_wide(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Return a 1x1 convolution in float32, also of a network in half precision."""
+    bias = None if conv.bias is None else widen(conv.bias)
+    return F.conv2d(widen(x), widen(conv.weight), bias)
 
 
 def get_size(x: Tensor) -> tuple[int, int]:

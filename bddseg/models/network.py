@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bddseg.models.winograd import WinogradConv2d
@@ -13,6 +14,8 @@ from bddseg.models.winograd import WinogradConv2d
 
 class Network(Protocol):
     """What a network offers; it is also an `nn.Module`.
+
+    It also runs when its parameters and images are in half precision; see `convert_to_half`.
 
     Attributes:
         align_corners: How its logits are interpolated, as in `torch.nn.functional.interpolate`.
@@ -49,6 +52,19 @@ class ConvertsStateDict(Protocol):
     def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a checkpoint's tensors under the network's own names; unknown names are kept."""
         ...
+
+
+def convert_to_half(network: nn.Module, dtype: torch.dtype) -> None:
+    """Convert a network's numbers to half precision, in place, except those of batch norms.
+
+    Running variances can be beyond the range of half precision, and torch normalises maps in half
+    precision with numbers in float32.
+    """
+    for module in network.modules():
+        if not isinstance(module, _BatchNorm):
+            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.to(dtype)
 
 
 def fuse(network: nn.Module) -> None:

@@ -13,7 +13,7 @@ from bddseg.inference.postprocess import apply_class_map, argmax
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.models.build import build_network, count_classes
-from bddseg.models.network import Fusible, Network
+from bddseg.models.network import Fusible, Network, convert_to_half
 from bddseg.specs import Entry
 from bddseg.tasks.task import get_task
 from bddseg.testing.check import check
@@ -23,6 +23,8 @@ from bddseg.zoo.catalog import find_entry
 _SIZE_HW = (65, 97)
 # Largest difference that rounding explains, in standard deviations of the logits.
 _ROUNDING = 1e-4
+# The mean difference in bfloat16, which has 8 bits.
+_HALF_ROUNDING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,18 @@ def returns_equal_logits_in_training_mode(example: Example) -> None:
         _check_close(logits, expected[task])
 
 
+def runs_in_half_precision(example: Example) -> None:
+    """With weights and images in half precision, logits are half precision, and nearly the same."""
+    half = copy.deepcopy(example.network)
+    convert_to_half(half, torch.bfloat16)
+    images = example.make_images()
+    expected = example.infer(images)
+    for task, logits in example.infer(images.bfloat16(), half).items():
+        check(logits.dtype == torch.bfloat16, f"{task}: the logits' type is {logits.dtype}")
+        change = float((logits - expected[task]).abs().mean() / expected[task].std())
+        check(change < _HALF_ROUNDING, f"{task}: logits change by {change:.2f} of their std")
+
+
 def can_be_exported(example: Example) -> None:
     """`torch.export` accepts the network at the input size of its entry."""
     window = example.entry.sliding_window
@@ -223,6 +237,7 @@ ARCHITECTURE_CONTRACTS: tuple[Callable[[Example], None], ...] = (
     loads_its_own_state_dict,
     returns_equal_logits_when_fused,
     returns_equal_logits_in_training_mode,
+    runs_in_half_precision,
     can_be_exported,
 )
 

@@ -1,6 +1,7 @@
 """Logits that are not finite never become a class: they are computed again, or the frame fails."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -23,6 +24,8 @@ class Steep(nn.Module):
     """A network whose logits for bright pixels are beyond the range of half precision."""
 
     align_corners = False
+    # Of all copies: half precision has a copy of its own.
+    runs: ClassVar[list[tuple[int, torch.dtype]]] = []
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +34,6 @@ class Steep(nn.Module):
         nn.init.constant_(self.conv.weight, 0)
         with torch.no_grad():
             self.conv.weight[0], self.conv.weight[1] = -200 / 3 * 2, 200 / 3 * 2
-        self.runs: list[tuple[int, torch.dtype]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.conv(images)
@@ -42,6 +44,7 @@ class Steep(nn.Module):
 def make_model(precision: Precision, *, tta: bool = False) -> tuple[Predictor, Steep]:
     entry = make_small_entry("pspnet")
     entry = msgspec.structs.replace(entry, preprocessing=RAW, sliding_window=None)
+    Steep.runs.clear()
     network = Steep().eval()
     runtime = TorchRuntime(network, entry.task, torch.device("cpu"), precision)
     return Predictor(entry, runtime, tta=tta), network

@@ -1,7 +1,10 @@
 """The pipeline of one worker: batches, and memory that runs out."""
 
+import threading
+import time
 import weakref
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,7 @@ from torch import Tensor
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.data.sources.source import open_source
+from bddseg.inference.download import Download
 from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
 from bddseg.inference.pipeline import Pipeline, Work
@@ -45,7 +49,13 @@ def model(tmp_path: Path) -> CountingPredictor:
 
 
 def make_pipeline(
-    model: Predictor, source: Path, out: Path, *, batch_size: int, num_io_threads: int = 1
+    model: Predictor,
+    source: Path,
+    out: Path,
+    *,
+    batch_size: int,
+    num_io_threads: int = 1,
+    pad_batches: bool = False,
 ) -> tuple[Pipeline, list[Failure]]:
     opened = open_source(str(source))
     items = [WorkItem(number=n, refs=[ref]) for n, ref in enumerate(opened.items())]
@@ -59,7 +69,14 @@ def make_pipeline(
 
     work = Work(source=opened, claim=claim, is_done=lambda ref: False, complete=complete)
     writers = RunWriters(out, ["mask"], model.tasks, str(source))
-    pipeline = Pipeline(model, writers, work, batch_size=batch_size, num_io_threads=num_io_threads)
+    pipeline = Pipeline(
+        model,
+        writers,
+        work,
+        batch_size=batch_size,
+        num_io_threads=num_io_threads,
+        pad_batches=pad_batches,
+    )
     return pipeline, failures
 
 
@@ -153,3 +170,83 @@ def test_halves_run_when_the_activations_of_the_failed_batch_are_freed(
     assert (pipeline.done, failures) == (8, [])
     assert len(alive) > 8
     assert not any(alive)
+
+
+class StuckGpu(Predictor):
+    """A GPU that takes work at once, and finishes a batch when it is told to."""
+
+    finished: dict[int, threading.Event]
+    launched: list[int]
+
+    def compute_logits(self, batch: Sequence[Inputs]) -> list[Tensor]:
+        self.launched.append(len(batch))
+        return [torch.zeros(len(batch), 3, 4, 4)]
+
+    def make_download(self, labels: Tensor) -> "StuckDownload":
+        return StuckDownload(labels, self.finished[len(self.launched)])
+
+
+class StuckDownload(Download):
+    def __init__(self, labels: Tensor, finished: threading.Event) -> None:
+        super().__init__(labels)
+        self._finished = finished
+
+    def wait(self) -> Tensor:
+        assert self._finished.wait(20)
+        return super().wait()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_gpu_has_its_next_batch_while_two_are_not_written(
+    model: CountingPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(13):
+        cv2.imwrite(str(source / f"{number:02}.png"), np.zeros((90, 160, 3), np.uint8))
+    # Any but the CPU, whose batch size is not measured.
+    monkeypatch.setattr(model.runtime, "device", torch.device("mps"))
+    monkeypatch.setattr(
+        model.runtime, "measure_batch_size", lambda infer_one, limit: infer_one() and 4
+    )
+    gpu = StuckGpu(model.entry, model.runtime)
+    gpu.launched, gpu.finished = [], defaultdict(threading.Event)
+    monkeypatch.setattr("bddseg.inference.pipeline.Download", gpu.make_download)
+    pipeline, _ = make_pipeline(gpu, source, tmp_path / "out", batch_size=0)
+    thread = threading.Thread(target=pipeline.run)
+    thread.start()
+    # One image to measure, the one that waited for it, then full batches, and nothing is finished.
+    wait_until(lambda: gpu.launched == [1, 1, 4, 4, 4])
+    assert pipeline.done == 0
+    # Who writes a batch waits for that batch, and not for all that was launched.
+    gpu.finished[2].set()
+    gpu.finished[3].set()
+    wait_until(lambda: pipeline.done == 5)
+    for number in (4, 5):
+        gpu.finished[number].set()
+    thread.join()
+    assert pipeline.done == 13
+
+
+def test_batches_that_are_not_full_are_filled_where_shapes_must_stay(
+    model: CountingPredictor, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        image = rng.integers(0, 256, (90, 160, 3), np.uint8)
+        cv2.imwrite(str(source / f"{number}.png"), image)
+    pipeline, failures = make_pipeline(model, source, out, batch_size=4, pad_batches=True)
+    pipeline.run()
+    assert (pipeline.done, failures) == (6, [])
+    assert set(model.sizes) == {4}
+    for path in source.iterdir():
+        mask = read_mask(out / "masks" / path.name)
+        assert (mask == model(read_image(path)).labels).mean() > 0.999

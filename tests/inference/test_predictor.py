@@ -134,7 +134,7 @@ def test_a_model_is_given_by_path_or_as_an_entry(entry: str, model: Predictor) -
 
 
 def test_an_unknown_precision_or_device_is_refused(entry: str) -> None:
-    with pytest.raises(BddsegError, match=r"no precision 'fp8'\. Use one of fp32, fp16, bf16"):
+    with pytest.raises(BddsegError, match=r"no precision 'fp8'\. Use one of fp32, tf32, fp16"):
         bddseg.load_model(entry, precision="fp8")  # type: ignore[arg-type]
     for wrong in ("gpu", None):
         with pytest.raises(BddsegError, match=f"'{wrong}' is not a device"):

@@ -157,6 +157,16 @@ class Moody(Good):
         return super().forward(images) * (2 if self.training else 1)
 
 
+class Widening(Good):
+    def forward(self, images: Tensor) -> Any:
+        return super().forward(images) * torch.ones(1, 3, 1, 1)
+
+
+class Overflowing(Good):
+    def forward(self, images: Tensor) -> Any:
+        return super().forward(images + 300) - super().forward(images.flip(2) + 300)
+
+
 class Unexportable(Good):
     def forward(self, images: Tensor) -> Any:
         return super().forward(images) * (2 if images.mean() > 9 else 1)
@@ -197,6 +207,8 @@ def test_with_a_class_map_the_network_has_its_number_of_classes() -> None:
         (Careless, "returns_equal_logits_when_fused"),
         (SecondCareless, "returns_equal_logits_when_fused"),
         (Moody, "returns_equal_logits_in_training_mode"),
+        (Widening, "runs_in_half_precision"),
+        (Overflowing, "runs_in_half_precision"),
         (Unexportable, "can_be_exported"),
         (SecondFewerClasses, "can_be_exported"),
     ],

@@ -62,6 +62,7 @@ class FrameProcessor:
             runtime=execution.runtime,
             device=self._choose_device(),
             precision=execution.precision,
+            compile=execution.compile,
             tta=execution.tta,
         )
 
@@ -92,15 +93,16 @@ class FrameProcessor:
         )
         # On a CPU the network has the cores; a GPU wants many threads that decode and encode.
         num_threads = 1 if predictor.device.type == "cpu" else max(2, self._rank.num_cores // 2)
-        batch_size = spec.execution.batch_size
+        execution = spec.execution
         self._device = str(predictor.device)
         self._pipeline = Pipeline(
             predictor,
             writers,
             work,
-            batch_size=batch_size,
+            batch_size=execution.batch_size,
             num_io_threads=num_threads,
-            smooth=spec.execution.smooth,
+            smooth=execution.smooth,
+            pad_batches=execution.compile,
         )
         if self._is_stopped:
             self._pipeline.stop()

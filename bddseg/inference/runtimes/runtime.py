@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -67,6 +67,19 @@ class Runtime(Protocol):
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Return whether an error says that a batch did not fit into the device's memory."""
+        ...
+
+
+@runtime_checkable
+class Compilable(Protocol):
+    """A runtime that can compile its network, as `--compile` asks for."""
+
+    def compile(self) -> None:
+        """Compile the network, at the latest when images of a new shape come.
+
+        Raises:
+            BddsegError: it cannot be compiled on this machine.
+        """
         ...
 
 

@@ -1,16 +1,20 @@
 """Networks run by PyTorch itself, on a CPU, a CUDA GPU or an Apple GPU."""
 
+import copy
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Self, cast, get_args
+from typing import Any, Self, cast, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.compiled import compile_network
 from bddseg.models.load import load_network
-from bddseg.models.network import Network
+from bddseg.models.network import Network, convert_to_half
 from bddseg.specs import Entry, Precision
 
 _HALF_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -21,6 +25,9 @@ _MEMORY_SHARE = 0.7
 _OUT_OF_MEMORY = re.compile(r"CU(DNN|BLAS)_STATUS_ALLOC_FAILED|CUDA error: out of memory")
 
 
+_LOCK = threading.RLock()
+
+
 class TorchRuntime:
     """A network as a module of torch.
 
@@ -28,7 +35,8 @@ class TorchRuntime:
         network: In evaluation mode, with its weights.
         task: Name of the entry's task: of the logits of a network that has one output.
         device: Device to run on.
-        precision: "fp16" and "bf16" use torch's autocast.
+        precision: Of "fp16" and "bf16", weights and activations are in half precision, except where
+            sums exceed it; "tf32" is a GPU's faster float32 with 10 bits of mantissa.
     """
 
     def __init__(
@@ -36,9 +44,13 @@ class TorchRuntime:
     ) -> None:
         self.device = device
         self.align_corners = network.align_corners
-        self.network = network
         self._task = task
-        self._half_type = _HALF_TYPES.get(precision)
+        self._precision = precision
+        self._dtype = _HALF_TYPES.get(precision, torch.float32)
+        # For what half precision cannot do; it stays in the host's memory until then.
+        self._exact = network
+        self.network = _place(network, device, self._dtype)
+        self._run: Callable[[Tensor], Tensor | Mapping[str, Tensor]] = self.network
 
     @classmethod
     def list_devices(cls) -> list[str]:
@@ -62,24 +74,36 @@ class TorchRuntime:
         target = choose_device(device)
         if target.type == "cpu":
             flush_denormals()
+        if precision == "tf32" and target.type != "cuda":
+            raise BddsegError(
+                f"Only CUDA GPUs compute in tf32, not {target}.", "Leave --precision out."
+            )
         network = load_network(entry, weights)
-        return cls(cast(Network, network.to(target)), entry.task, target, precision)
+        return cls(cast(Network, network), entry.task, target, precision)
 
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
         """Images (N, 3, H, W), float32, on the device -> logits (N, K, h, w) of each task."""
         if self.device.type == "cpu":
             flush_denormals()
-        with torch.autocast(
-            self.device.type, dtype=self._half_type, enabled=self._half_type is not None
-        ):
-            outputs = self.network(images)
+        is_cuda = self.device.type == "cuda"
+        with set_tf32(self._precision == "tf32") if is_cuda else nullcontext():
+            outputs = self._run(images.to(self._dtype))
         return {self._task: outputs} if isinstance(outputs, Tensor) else outputs
 
+    def compile(self) -> None:
+        """Compile the network; see `compile_network`.
+
+        Raises:
+            BddsegError: there is no compiler for the device.
+        """
+        self._run = compile_network(self.network, self.device)
+
     def in_float32(self) -> Self:
-        """Return a runtime of the same network without autocast."""
-        if self._half_type is None:
+        """Return a runtime of the same network before its conversion; tf32 has float32's range."""
+        if self._dtype is torch.float32:
             return self
-        return type(self)(self.network, self._task, self.device)
+        with _LOCK:
+            return type(self)(self._exact, self._task, self.device)
 
     def measure_batch_size(self, infer_one: Callable[[], object], limit: int) -> int:
         """Return 1 on a CPU; on a CUDA GPU, what fits, from the peak memory of one image."""
@@ -100,6 +124,37 @@ class TorchRuntime:
             return False
         torch.cuda.empty_cache()
         return True
+
+
+@contextmanager
+def set_tf32(enabled: bool) -> Iterator[None]:
+    """Let CUDA's convolutions and products of float32 be computed in TF32, or not, in the block.
+
+    By default torch does so for convolutions alone. The switches belong to the process, so that one
+    thread at a time is inside, and afterwards they are as before.
+    """
+    backends: Any = torch.backends
+    switches = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
+    with _LOCK:
+        before = [each.fp32_precision for each in switches]
+        try:
+            for each in switches:
+                each.fp32_precision = "tf32" if enabled else "ieee"
+            yield
+        finally:
+            for each, value in zip(switches, before, strict=True):
+                each.fp32_precision = value
+
+
+def _place(network: Network, device: torch.device, dtype: torch.dtype) -> Network:
+    """Return the network on the device, or a copy of it in half precision."""
+    assert isinstance(network, nn.Module)
+    if dtype is not torch.float32:
+        network = copy.deepcopy(network)
+        convert_to_half(network, dtype)
+    # Tensor cores want the channels last, in heads too.
+    layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+    return cast(Network, network.to(device, memory_format=layout))  # type: ignore[call-overload]
 
 
 def choose_device(name: str) -> torch.device:

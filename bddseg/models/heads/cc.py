@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
-from bddseg.models.layers import disable_autocast, widen
+from bddseg.models.layers import widen
 
 
 class CrissCrossAttention(nn.Module):
@@ -27,10 +27,9 @@ class CrissCrossAttention(nn.Module):
         """(N, C, h, w) -> the same shape."""
         query, key, value = self.query_conv(x), self.key_conv(x), self.value_conv(x)
         height = x.shape[2]
-        with disable_autocast(x):
-            query, key = widen(query), widen(key)
-            in_column = torch.einsum("nchw,nciw->nhwi", query, key)
-            in_row = torch.einsum("nchw,nchj->nhwj", query, key)
+        query, key = widen(query), widen(key)
+        in_column = torch.einsum("nchw,nciw->nhwi", query, key)
+        in_row = torch.einsum("nchw,nchj->nhwj", query, key)
         # A position attends to itself once: in its row, not in its column.
         itself = torch.eye(height, dtype=torch.bool, device=x.device)[:, None]
         in_column = in_column.masked_fill(itself, -torch.inf)

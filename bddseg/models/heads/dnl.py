@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
-from bddseg.models.layers import ConvModule, bare_convolution, disable_autocast, widen
+from bddseg.models.layers import ConvModule, bare_convolution, convolve_wide, widen
 
 # Divides the pairwise logits; the reference's default, which all published models use.
 _TEMPERATURE = 0.05
@@ -39,16 +39,15 @@ class DisentangledNonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
         value, query, key = self.g(x), self.theta(x), self.phi(x)
-        with disable_autocast(x):
-            value = widen(value).flatten(2).transpose(1, 2).contiguous()
-            query, key = self._whiten(widen(query)), self._whiten(widen(key))
-            # Fused attention never holds the (h w) x (h w) matrix of weights. On a CPU it exists
-            # only for four dimensions: (N, heads, positions, channels).
-            pairwise = F.scaled_dot_product_attention(
-                query[:, None], key[:, None], value[:, None], scale=self.scale
-            )[:, 0]
-            unary = self.conv_mask(widen(x)).flatten(2).softmax(dim=2) @ value
-        gathered = (pairwise + unary).transpose(1, 2)
+        value = widen(value).flatten(2).transpose(1, 2).contiguous()
+        query, key = self._whiten(widen(query)), self._whiten(widen(key))
+        # Fused attention never holds the (h w) x (h w) matrix of weights. On a CPU it exists only
+        # for four dimensions: (N, heads, positions, channels).
+        pairwise = F.scaled_dot_product_attention(
+            query[:, None], key[:, None], value[:, None], scale=self.scale
+        )[:, 0]
+        unary = convolve_wide(x, self.conv_mask).flatten(2).softmax(dim=2) @ value
+        gathered = (pairwise + unary).transpose(1, 2).to(x)
         out: Tensor = x + self.conv_out(gathered.reshape(*gathered.shape[:2], *x.shape[2:]))
         return out
 

@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule, bare_convolution, disable_autocast, widen
+from bddseg.models.layers import ConvModule, bare_convolution, widen
 
 
 class EMAModule(nn.Module):
@@ -38,16 +38,15 @@ class EMAModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape: each position as a weighted sum of the bases."""
         features = x.flatten(2)
-        with disable_autocast(x):
-            bases, shares = self._find_bases(widen(features.detach()))
+        bases, shares = self._find_bases(widen(features.detach()))
         if self.training:
             self._update_bases(bases)
-        return (bases @ shares.transpose(1, 2)).reshape(x.shape)
+        return (bases.to(x) @ shares.transpose(1, 2).to(x)).reshape(x.shape)
 
     @torch.no_grad()
     def _find_bases(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bases (N, C, B) and the weight of each at each position (N, h * w, B)."""
-        bases = self.bases.expand(len(features), -1, -1)
+        bases = widen(self.bases).expand(len(features), -1, -1)
         shares = features.new_empty(0)
         for _ in range(self.num_stages):
             shares = (features.transpose(1, 2) @ bases).softmax(dim=2)

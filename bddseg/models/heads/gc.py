@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.context import ContextHead
 from bddseg.models.heads.head import HeadOptions
-from bddseg.models.layers import disable_autocast, widen
+from bddseg.models.layers import convolve_wide
 
 
 class GlobalContext(nn.Module):
@@ -33,8 +33,7 @@ class GlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        with disable_autocast(x):
-            weights = self.conv_mask(widen(x)).flatten(2).softmax(dim=2).to(x)
+        weights = convolve_wide(x, self.conv_mask).flatten(2).softmax(dim=2).to(x)
         scene = x.flatten(2) @ weights.transpose(1, 2)
         added: Tensor = x + self.channel_add_conv(scene[..., None])
         return added

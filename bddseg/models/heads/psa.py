@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule, disable_autocast, fuse_maps, get_size, resize, widen
+from bddseg.models.layers import ConvModule, fuse_maps, get_size, resize, widen
 
 Direction = Literal["collect", "distribute", "bi-direction"]
 
@@ -106,9 +106,8 @@ class PSAHead(DecodeHead):
         hidden, predict = attention
         assert isinstance(predict, nn.Conv2d)
         features = hidden(x)
-        with disable_autocast(x):
-            logits = expand_masks(widen(features), predict.weight, self.mask_hw)
-            weights = logits.softmax(dim=over).to(x) if self.softmax else logits
+        logits = expand_masks(widen(features), widen(predict.weight), self.mask_hw)
+        weights = (logits.softmax(dim=over) if self.softmax else logits).to(x)
         weights = weights.transpose(1, 2) if over == -1 else weights
         gathered = x.flatten(2) @ weights
         return gathered.reshape(n, channels, height, width) / self.normalization_factor

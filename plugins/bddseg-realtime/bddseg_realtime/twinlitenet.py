@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
-from bddseg.models.layers import disable_autocast, widen
+from bddseg.models.layers import widen
 from bddseg_realtime.esp import EPSILON, Downsample, ResidualPyramid
 from bddseg_realtime.layers import ConvNormAct, Upsample, fuse_layers, halve
 
@@ -59,10 +59,9 @@ class ChannelAttention(nn.Module):
         """(N, channels, h, w) -> the same shape."""
         flat = x.flatten(2)
         # Sums over thousands of positions, not scaled, exceed half precision.
-        with disable_autocast(x):
-            wide = widen(flat)
-            energy = wide @ wide.transpose(1, 2)
-            attention = (energy.amax(dim=-1, keepdim=True) - energy).softmax(dim=-1).to(x)
+        wide = widen(flat)
+        energy = wide @ wide.transpose(1, 2)
+        attention = (energy.amax(dim=-1, keepdim=True) - energy).softmax(dim=-1).to(x)
         return self.gamma * (attention @ flat).reshape(x.shape) + x
 
 

@@ -108,8 +108,7 @@ def test_channel_attention_in_half_precision_equals_that_in_float32() -> None:
     x = 5 + torch.randn(1, 32, 45, 80, generator=torch.Generator().manual_seed(0)).half() / 100
     with torch.no_grad():
         expected = attention(x.float())
-        with torch.autocast("cpu", torch.float16):
-            torch.testing.assert_close(attention(x).float(), expected, rtol=2e-3, atol=0.02)
+        torch.testing.assert_close(attention.half()(x).float(), expected, rtol=2e-3, atol=0.02)
 
 
 @pytest.mark.parametrize("model", MODELS[1:])
