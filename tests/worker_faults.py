@@ -35,7 +35,31 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-FAULTS = {"raise": raise_error, "hang": hang, "load": hang}
+def assert_on_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise_error()
+    # The GPU reports it at a later call.
+    torch._assert_async(torch.zeros((), device="cuda"))
+
+
+def sleep_on_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        hang()
+    for _ in range(99):
+        torch.cuda._sleep(1 << 40)  # type: ignore[no-untyped-call]
+
+
+FAULTS = {
+    "raise": raise_error,
+    "hang": hang,
+    "load": hang,
+    "assert": assert_on_gpu,
+    "sleep": sleep_on_gpu,
+}
 
 
 def is_first() -> bool:

@@ -17,6 +17,7 @@ from support import Run
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.inference.predictor import load_model
+from bddseg.models.network import Network
 
 NAMES = ["a", "b", "night/c", "night/rain/d", "night/rain/e"]
 MASKS = [f"masks/{name}.png" for name in NAMES]
@@ -243,3 +244,23 @@ def test_half_precision_changes_few_pixels(
         for name in ("full", "half")
     )
     assert 0.9 < (full == half).mean() < 1
+
+
+def test_a_compiled_run_says_so_and_is_not_resumed_by_another(
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_network(network: Network, device: torch.device) -> Network:
+        compiled.append(device.type)
+        return network
+
+    monkeypatch.setattr("bddseg.inference.runtimes.torch.compile_network", compile_network)
+    arguments = ["infer", tiny, frames, "-o", tmp_path / "out", "--device", "cpu"]
+    code, _, err = run(*arguments, "--compile")
+    assert (code, compiled) == (0, ["cpu"]), err
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["arguments"]["execution"]["compile"] is True
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "compile was True and is False" in " ".join(err.split())

@@ -37,7 +37,11 @@ class TransformersNetwork(nn.Module):
         scores = _sum_queries(output) if "masks_queries_logits" in output else output.logits
         # A class without one of the model's is never the highest.
         lowest = scores.amin(dim=1) - 1
-        highest = [scores[:, group].amax(dim=1) if group else lowest for group in self._groups]
+        # Not `scores[:, group]`: a GPU would be waited for.
+        highest = [
+            torch.stack([scores[:, number] for number in group]).amax(dim=0) if group else lowest
+            for group in self._groups
+        ]
         return torch.stack(highest, dim=1)
 
     def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
