@@ -58,7 +58,6 @@ ALLOWED = {
     "pin_memory": "parameter of PyTorch",
     "ENABLE_CPU_PINNING": "property of OpenVINO",
     "pinned memory": "as PyTorch and CUDA call it",
-    "ENABLE_CPU_PINNING": "setting of OpenVINO",
 }
 
 _SPACE = r"(?:[\s_#`]+)"
