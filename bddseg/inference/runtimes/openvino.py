@@ -47,18 +47,24 @@ class OpenVinoRuntime(GraphRuntime):
     def _compile(self, content: bytes) -> CompiledGraph:
         import openvino
 
-        core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-            # Other workers and processes want the same cores.
-            "ENABLE_CPU_PINNING": False,
-            # See `flush_denormals` of the runtime torch.
-            "CPU_DENORMALS_OPTIMIZATION": True,
-        }
-        return _CompiledModel(core.compile_model(core.read_model(content), _DEVICE, settings))
+        return _CompiledModel(compile_on_cpu(openvino.Core().read_model(content), self.precision))
+
+
+def compile_on_cpu(model: Any, precision: Precision = "fp32") -> Any:
+    """Return an `openvino.CompiledModel` of an `openvino.Model`, for one image after the other."""
+    import openvino
+
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        # Other workers and processes want the same cores.
+        "ENABLE_CPU_PINNING": False,
+        # See `flush_denormals` of the runtime torch.
+        "CPU_DENORMALS_OPTIMIZATION": True,
+    }
+    return openvino.Core().compile_model(model, _DEVICE, settings)
 
 
 def describe_processor() -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.openvino import compile_on_cpu
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.models.build import count_classes
 from bddseg.models.layers import get_size
@@ -32,22 +33,10 @@ class OpenVinoIrRuntime(Runtime):
     device = torch.device("cpu")
 
     def __init__(self, model: Any, tasks: Sequence[str], *, align_corners: bool) -> None:
-        import openvino
-
         self.align_corners = align_corners
         self._tasks = tuple(tasks)
         self._size_hw = tuple(model.input(0).shape)[2:]
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "f32",
-            # Other workers and processes want the same cores.
-            "ENABLE_CPU_PINNING": False,
-            # See `flush_denormals` of the runtime torch.
-            "CPU_DENORMALS_OPTIMIZATION": True,
-        }
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self._compiled = compile_on_cpu(model)
 
     @classmethod
     def list_devices(cls) -> list[str]:
