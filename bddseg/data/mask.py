@@ -54,7 +54,7 @@ def list_masks(folder: Path) -> list[Path]:
 
 def get_name(path: Path, folder: Path) -> str:
     """Return the name of the frame of a mask: its path below the folder, without the suffix."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    return path.relative_to(folder).as_posix().removesuffix(path.suffix)
 
 
 def get_masks_folder(source: Path) -> Path:
