@@ -6,7 +6,7 @@ everywhere, so the last bias is changed until classes are balanced. Margins betw
 small: half precision changes more pixels than with trained weights.
 
 Run: python tests/benchmarks/bench_networks.py [ARCHITECTURE...] [--device cuda] [--half bf16 fp16]
-         [--reference PYTHON] [--before PYTHON]
+         [--reference PYTHON] [--before PYTHON] [--runtimes openvino onnx]
 
 PYTHON is that of another environment: one with bddseg-openmmlab and mmsegmentation, or one with
 another state of bddseg.
@@ -30,7 +30,8 @@ from torch import Tensor
 
 from bddseg.data.image import read_image
 from bddseg.demo import IMAGES
-from bddseg.inference.predictor import Predictor
+from bddseg.inference.predictor import Predictor, load_model
+from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.inference.runtimes.torch import TorchRuntime, flush_denormals
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.models.build import ARCHITECTURES, build_network
@@ -73,13 +74,23 @@ def make_runtime(
 def run_ours(entry: Entry, folder: Path, device: torch.device, precision: Precision) -> Run:
     network = build(entry, folder)
     fuse(network)
-    runtime = make_runtime(entry, network.to(device), device, precision)
-    model = Predictor(entry, runtime)
+    return run_model(Predictor(entry, make_runtime(entry, network.to(device), device, precision)))
 
+
+def run_runtime(entry: Entry, folder: Path, runtime: str) -> Run:
+    """Run another runtime; its graph is exported first, or comes from the cache."""
+    weights = folder / "weights.pth"
+    torch.save(build(entry, folder).state_dict(), weights)
+    return run_model(load_model(entry, weights=weights, runtime=runtime))
+
+
+def run_model(model: Predictor) -> Run:
     def get_logits() -> Tensor:
         with torch.inference_mode():
-            images = model.prepare(FRAME).tensors[0][None].to(device)
-            return compute_logits(runtime, images, entry.sliding_window)[entry.task]
+            images = model.prepare(FRAME).tensors[0][None].to(model.device)
+            return compute_logits(model.runtime, images, model.entry.sliding_window)[
+                model.task.name
+            ]
 
     return lambda: model(FRAME).labels, get_logits
 
@@ -102,9 +113,12 @@ def run_reference(entry: Entry, folder: Path, device: torch.device, _: Precision
 def serve(entry: Entry, way: str, folder: Path, device: torch.device) -> None:
     """Run once for each line of the input, and answer with the seconds that it took."""
     flush_denormals()
-    make = run_reference if way == "reference" else run_ours
     precision = cast(Precision, way if way in ("bf16", "fp16") else "fp32")
-    infer, get_logits = make(entry, folder, device, precision)
+    if way in RUNTIMES.list_names():
+        infer, get_logits = run_runtime(entry, folder, way)
+    else:
+        make = run_reference if way == "reference" else run_ours
+        infer, get_logits = make(entry, folder, device, precision)
     labels = infer()
     if device.type == "cpu":
         peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -177,6 +191,7 @@ def main() -> None:
     parser.add_argument("--half", nargs="*", default=[], choices=["bf16", "fp16"])
     parser.add_argument("--reference", metavar="PYTHON", help="compare with mmsegmentation")
     parser.add_argument("--before", metavar="PYTHON", help="compare with that bddseg")
+    parser.add_argument("--runtimes", nargs="*", default=[], choices=RUNTIMES.list_names())
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -193,7 +208,7 @@ def main() -> None:
         return
     others = {"reference": arguments.reference, "before": arguments.before}
     ways = {way: python for way, python in others.items() if python}
-    ways |= dict.fromkeys(("fp32", *arguments.half), sys.executable)
+    ways |= dict.fromkeys(("fp32", *arguments.half, *arguments.runtimes), sys.executable)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {arguments.device}")
     for name in arguments.architectures or sorted(entries):
         compare(entries[name], ways, arguments)

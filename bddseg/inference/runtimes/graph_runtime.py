@@ -74,6 +74,7 @@ class GraphRuntime(Runtime):
         self._entry = entry
         self._weights = weights
         self.precision = precision
+        self._exact: Self | None = None
         self._compiled: OrderedDict[SizeHW | None, CompiledGraph] = OrderedDict()
         if entry.architecture:
             self.graphs: ExportedGraphs | None = ExportedGraphs(entry, weights)
@@ -112,6 +113,17 @@ class GraphRuntime(Runtime):
             )
         cls._check(precision)
         return cls(entry, weights, precision)
+
+    def in_float32(self) -> Self:
+        """Return the same network computing in float32."""
+        if self.precision == "fp32":
+            return self
+        if self._exact is None:
+            self._exact = self._copy_exact()
+        return self._exact
+
+    def _copy_exact(self) -> Self:
+        return type(self)(self._entry, self._weights)
 
     @classmethod
     @abstractmethod

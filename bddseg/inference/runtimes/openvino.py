@@ -21,12 +21,6 @@ class OpenVinoRuntime(GraphRuntime):
 
     name = "openvino"
 
-    def in_float32(self) -> "OpenVinoRuntime":
-        """Return the same network computing in float32."""
-        if self.precision == "fp32":
-            return self
-        return OpenVinoRuntime(self._entry, self._weights)
-
     @classmethod
     def _check(cls, precision: Precision) -> None:
         try:

@@ -64,11 +64,8 @@ class TensorRtRuntime(GraphRuntime):
             )
         return cls(entry, weights, precision, number)
 
-    def in_float32(self) -> "TensorRtRuntime":
-        """Return the same network computing in float32."""
-        if self.precision == "fp32":
-            return self
-        return TensorRtRuntime(self._entry, self._weights, number=self._number)
+    def _copy_exact(self) -> Self:
+        return type(self)(self._entry, self._weights, number=self._number)
 
     @classmethod
     def _check(cls, precision: Precision) -> None:

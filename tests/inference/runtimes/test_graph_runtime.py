@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import msgspec
 import numpy as np
+import openvino
 import pytest
 import torch
 from torch import nn
@@ -84,6 +85,21 @@ def test_half_precision_that_a_runtime_lacks_is_refused(
 ) -> None:
     with pytest.raises(BddsegError, match="in fp16"):
         runtime.load(small, get_weights(small), device="cpu", precision="fp16")
+
+
+@pytest.mark.usefixtures("shared_graphs")
+def test_a_network_in_half_precision_is_compiled_once_in_float32(small: Entry) -> None:
+    weights = get_weights(small)
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16")
+    half = OpenVinoRuntime.load(small, weights, device="cpu", precision="bf16")
+    exact = half.in_float32()
+    assert half.in_float32() is exact
+    assert exact.in_float32() is exact
+    images = torch.randn(1, 3, 64, 96)
+    expected = load(OpenVinoRuntime, small).infer(images)["drivable"]
+    assert torch.equal(exact.infer(images)["drivable"], expected)
+    assert not torch.equal(half.infer(images)["drivable"], expected)
 
 
 @pytest.mark.usefixtures("shared_graphs")
