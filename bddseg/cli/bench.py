@@ -189,12 +189,14 @@ def _write_random_weights(entry: Entry, path: Path) -> None:
 
 def _describe(result: "BenchResult", *, random_weights: bool) -> "Iterator[RenderableType]":
     """Yield what is printed."""
+    from rich.text import Text
+
     names = [_name(each.configuration, result) for each in result.measurements]
     first, *others = result.measurements
     sizes = ", ".join(
         f"{pluralize(count, 'frame')} of {size}" for size, count in result.sizes.items()
     )
-    yield (
+    yield Text(
         f"{first.configuration.model}{' with random weights' if random_weights else ''}, "
         f"{sizes}, {first.device}, {result.cpu}, "
         f"{pluralize(first.num_threads, 'thread')} on {pluralize(result.num_cores, 'core')}, "

@@ -115,13 +115,19 @@ def bench(
         replace(each, runtime=each.runtime or find_entry(each.model).runtime)
         for each in configurations
     ]
-    load, measurements, failures = get_load(), [], []
+    load = get_load()
+    measurements: list[Measurement] = []
+    failures: list[tuple[Configuration, str]] = []
     with tempfile.TemporaryDirectory(prefix="bddseg-bench-") as folder:
         session = _Session(str(frames), Selection(limit=limit), Path(folder), seconds, progress)
         with session.start(configurations[0]) as first:
             info = first.call("describe")
             others = [*configurations[1:], *(_list_sweep(first, info) if sweep else ())]
             for configuration in others:
+                if configuration not in configurations and _resembles_failure(
+                    configuration, failures
+                ):
+                    continue
                 try:
                     with session.start(configuration) as other:
                         turns = session.alternate(first, other)
@@ -242,6 +248,16 @@ def _list_sweep(first: _Candidate, info: dict[str, Any]) -> Iterator[Configurati
         configuration = replace(first.configuration, **settings)
         if configuration != first.configuration:
             yield configuration
+
+
+def _resembles_failure(
+    configuration: Configuration, failures: Sequence[tuple[Configuration, str]]
+) -> bool:
+    """Return whether the same with a smaller batch cannot be run already."""
+    return any(
+        (each.runtime, each.precision) == (configuration.runtime, configuration.precision)
+        for each, _ in failures
+    )
 
 
 def _compare_masks(first: RunSpec, other: RunSpec) -> float | None:
