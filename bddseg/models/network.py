@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from bddseg.models.cpu_conv import DilatedDepthwiseConv2d
 from bddseg.models.winograd import WinogradConv2d
 
 
@@ -76,6 +77,7 @@ def fuse(network: nn.Module) -> None:
 def fuse_convolutions(network: nn.Module) -> None:
     """Fold each BatchNorm2d into the Conv2d declared right before it, in place; channels last.
 
+    Convolutions that can be computed faster on CPUs are replaced, see `CPUConv2d`.
     In evaluation mode both layers are linear, so outputs are equal up to rounding. It is only for
     modules that apply their layers in the order in which they declare them. Convolutions, above all
     1x1 ones, are fastest with the channels last in memory (by a third on a CPU).
@@ -87,6 +89,7 @@ def fuse_convolutions(network: nn.Module) -> None:
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, nn.Identity())
         for name, child in module.named_children():
-            if WinogradConv2d.is_suitable(child):
-                setattr(module, name, WinogradConv2d(child))
+            for kind in (WinogradConv2d, DilatedDepthwiseConv2d):
+                if kind.is_suitable(child):
+                    setattr(module, name, kind(child))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

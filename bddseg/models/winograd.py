@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bddseg.models.cpu_conv import CPUConv2d
+
 # Positions of a tile's results, and of the inputs that they depend on, along each axis.
 _OUT, _IN = 4, 6
 # Points at which polynomials are evaluated, besides 0 and infinity. Rounding errors are a quarter
@@ -25,29 +27,10 @@ _CHUNK = 3 * 2**20
 _MIN_CHUNK_CHANNELS = 16
 
 
-class WinogradConv2d(nn.Conv2d):
-    """A 3x3 convolution of stride 1 that keeps the size; results are equal up to rounding.
+class WinogradConv2d(CPUConv2d):
+    """A 3x3 convolution of stride 1 that keeps the size, multiplied as in the paper."""
 
-    In float32 on a CPU it multiplies as in the paper; otherwise, and when it is exported, it is an
-    ordinary convolution.
-
-    Args:
-        conv: Convolution to replace, see `is_suitable`.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        dilation, has_bias = conv.dilation[0], conv.bias is not None
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            3,
-            padding=dilation,
-            dilation=dilation,
-            bias=has_bias,
-            device="meta",
-        )
-        self.weight, self.bias = conv.weight, conv.bias
-        self._transformed: Tensor | None = None
+    _transformed: Tensor | None = None
 
     @staticmethod
     def is_suitable(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -90,18 +73,10 @@ class WinogradConv2d(nn.Conv2d):
         return self._transformed
 
     def _is_faster(self, x: Tensor) -> bool:
-        if (
-            type(x) is not Tensor
-            or x.device.type != "cpu"
-            or x.dtype is not torch.float32
-            or torch.is_autocast_enabled("cpu")
-            or torch.compiler.is_exporting()
-        ):
-            return False
         (height, width), dilation = x.shape[2:], self.dilation[0]
         rows, columns = (-(-edge // (_OUT * dilation)) for edge in (height, width))
         products = (_IN * dilation) ** 2 * rows * columns
-        return products < _MAX_SHARE * 9 * height * width
+        return super()._is_faster(x) and products < _MAX_SHARE * 9 * height * width
 
 
 def transform_weight(weight: Tensor) -> Tensor:
