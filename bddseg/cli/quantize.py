@@ -55,8 +55,8 @@ def quantize(
     too much accuracy stay in fp32. OUT/entry.toml is then used as a model.
 
     Examples:
-      bddseg quantize demo frames -g labels -o demo.int8
-      bddseg infer demo.int8/entry.toml frames -o out
+      bddseg quantize demo frames -o demo.int8
+      bddseg quantize MODEL frames -g labels -o model.int8 --max-drop 1
     """
     from bddseg.inference.quantization.quantize import quantize as run
 
