@@ -18,6 +18,7 @@ from bddseg.cli.options import (
     RUNTIME_NAMES,
     AsJson,
     ModelName,
+    NetworkThreads,
     number,
     option,
     registered,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
     from bddseg.inference.bench.result import BenchResult, Configuration, Measurement
 
-_AGAINST = "Compare with runtime=NAME, or model, weights, device, precision, batch-size or threads."
-_SETTINGS = ("model", "weights", "runtime", "device", "precision", "batch-size", "threads")
+_AGAINST = "Compare with the same, but another runtime, model or other of these options."
+_SETTINGS = frozenset(
+    {"model", "weights", "runtime", "device", "precision", "batch-size", "compile", "threads"}
+)
 
 # Headings of columns.
 _TOTALS = ("p50 ms", "p90 ms", "p99 ms", "frames/s", "pipelined frames/s", "memory MB")
@@ -64,9 +67,10 @@ def bench(
         Precision, option("--precision", "What the network computes in.", PERFORMANCE)
     ] = "fp32",
     batch_size: Annotated[int, number("--batch-size", "Frames at a time.", PERFORMANCE)] = 1,
-    threads: Annotated[
-        int, number("--threads", "Threads of the network; 0 for the default.", PERFORMANCE, min=0)
-    ] = 0,
+    compile_network: Annotated[
+        bool, option("--compile", "Compile the network, which takes minutes.", PERFORMANCE)
+    ] = False,
+    threads: NetworkThreads = None,
     against: Annotated[
         list[str] | None,
         option("--against", _AGAINST, "Comparison", metavar="NAME=VALUE,..."),
@@ -102,7 +106,8 @@ def bench(
       bddseg bench MODEL FRAMES --against runtime=openvino --against threads=1
     """
     base = {"model": model, "weights": weights, "runtime": runtime or "", "device": device}
-    base |= {"precision": precision, "batch-size": str(batch_size), "threads": str(threads)}
+    base |= {"precision": precision, "batch-size": str(batch_size)}
+    base |= {"compile": str(compile_network).lower(), "threads": str(threads or 0)}
     changes = [{}, *map(_parse, against or ())]
     with _get_weights(base, changes, random=random_weights) as configurations:
         from bddseg.demo import IMAGES
@@ -138,7 +143,7 @@ def _parse(text: str) -> dict[str, str]:
         name, _, value = part.strip().partition("=")
         if name not in _SETTINGS or not value:
             raise typer.BadParameter(
-                f"--against '{text}': expected NAME=VALUE,... of {', '.join(_SETTINGS)}."
+                f"--against '{text}': expected NAME=VALUE,... of {', '.join(sorted(_SETTINGS))}."
             )
         settings[name] = value
     RUNTIME_NAMES.check(settings.get("runtime"))
@@ -191,7 +196,7 @@ def _describe(result: "BenchResult", *, random_weights: bool) -> "Iterator[Rende
     """Yield what is printed."""
     from rich.text import Text
 
-    names = [_name(each.configuration, result) for each in result.measurements]
+    names = [_name(each.configuration, result, each.runtime) for each in result.measurements]
     first, *others = result.measurements
     sizes = ", ".join(
         f"{pluralize(count, 'frame')} of {size}" for size, count in result.sizes.items()
@@ -243,16 +248,19 @@ def _list_ratios(measurement: "Measurement") -> list[str]:
     ]
 
 
-def _name(configuration: "Configuration", result: "BenchResult") -> str:
+def _name(configuration: "Configuration", result: "BenchResult", ran: str = "") -> str:
     """Return what tells a configuration from the first one, and runtime and precision."""
     first = result.measurements[0].configuration
     parts = [configuration.runtime, configuration.precision]
+    if ran not in ("", configuration.runtime):
+        parts[0] += f" ({ran})"
     if configuration.model != first.model:
         parts.insert(0, configuration.model)
     elif configuration.weights != first.weights:
         parts.append(Path(configuration.weights).name)
     parts += [configuration.device] if configuration.device != first.device else []
     parts += [f"batch {configuration.batch_size}"] if configuration.batch_size != 1 else []
+    parts += ["compiled"] if configuration.compile else []
     if configuration.num_threads != first.num_threads:
         parts.append(pluralize(configuration.num_threads, "thread"))
     return " ".join(parts)

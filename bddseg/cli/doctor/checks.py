@@ -18,6 +18,7 @@ from bddseg.cli.console import format_size
 from bddseg.cli.doctor.extras import PURPOSES, find_broken_requirements, list_extras
 from bddseg.errors import BddsegError, quote
 from bddseg.inference.run import list_versions
+from bddseg.inference.runtimes import graph_cache
 from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.io.machine import get_cpu_name, get_cpu_quota, get_load
 from bddseg.plugins.inspection import list_additions, load_registries
@@ -128,19 +129,21 @@ def check_runtimes() -> Iterator[Finding]:
     """Which runtimes work, and on which devices."""
     missing = {extra.name for extra in list_extras() if extra.problems}
     for name in RUNTIMES.list_names():
-        if name in missing:
+        # openvino_ir is of the extra openvino.
+        extra = name.partition("_")[0]
+        if extra in missing:
             text = f"{name}: not installed"
-            yield Finding(Level.HINT, text, _get_install_command(name))
+            yield Finding(Level.HINT, text, _get_install_command(extra))
             continue
         try:
             devices = RUNTIMES.load(name).list_devices()
         # Those of native libraries too.
         except Exception as error:
-            hint = error.hint if isinstance(error, BddsegError) else _get_install_command(name)
+            hint = error.hint if isinstance(error, BddsegError) else _get_install_command(extra)
             text = error.message if isinstance(error, BddsegError) else repr(error)
             yield Finding(Level.PROBLEM, f"{name}: {text}", hint)
         else:
-            yield Finding(Level.OK, f"{name}: {', '.join(devices)}")
+            yield Finding(Level.OK, f"{name}: {', '.join(devices) or 'no device'}")
 
 
 def check_extras() -> Iterator[Finding]:
@@ -189,6 +192,15 @@ def check_cache() -> Iterator[Finding]:
     sizes = {path: path.stat().st_size for path in paths if path.is_file()}
     held = f"{pluralize(len(sizes), 'file')}, {format_size(sum(sizes.values()))}"
     yield Finding(Level.OK, f"{folder}: {held}")
+    graphs = list(graph_cache.list_graphs())
+    if graphs:
+        size = format_size(sum(each.size_bytes for each in graphs))
+        yield Finding(Level.OK, f"{pluralize(len(graphs), 'graph')} of other runtimes, {size}")
+    for graph in graphs:
+        info = graph_cache.read_info(graph.path)
+        if info is None or info.size_bytes != graph.size_bytes:
+            text = f"The graph {graph.path} is not complete, and will be exported again."
+            yield Finding(Level.HINT, text, "bddseg cache clear --all")
     for path in paths:
         receipt = read_receipt(path)
         if path in sizes and receipt and receipt.size_bytes != sizes[path]:

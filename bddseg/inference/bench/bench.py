@@ -4,6 +4,7 @@ What else a machine does changes from second to second. Two configurations that 
 same share of it, so the ratio of their times is steady where the times themselves are not.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from math import lcm
 from multiprocessing import Pipe
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from bddseg.inference.bench.result import (
 )
 from bddseg.inference.distributed.launch import describe_end
 from bddseg.inference.run import Execution, RunSpec, list_versions
+from bddseg.inference.threads import choose_spinning
 from bddseg.io.machine import get_cpu_name, get_load
 from bddseg.progress import NUM_CORES, Progress, SilentProgress
 from bddseg.specs import Precision
@@ -68,6 +70,7 @@ class _Candidate:
         by_stage = zip(STAGES, zip(*self.batches, strict=True), strict=True)
         return Measurement(
             configuration=self.configuration,
+            runtime=info["runtime"],
             device=info["device"],
             num_threads=info["num_threads"],
             num_frames=len(times) * batch_size,
@@ -166,7 +169,7 @@ class _Session:
         self.num_started += 1
         spec = self._make_spec(configuration, self.folder / str(self.num_started))
         with _start_process() as call:
-            for text in call("load", spec, configuration.num_threads):
+            for text in call("load", spec):
                 warnings.warn(text, BddsegWarning, stacklevel=2)
             yield _Candidate(configuration, spec, call, call("run", self.seconds / 2))
 
@@ -195,6 +198,8 @@ class _Session:
                 device=configuration.device,
                 precision=configuration.precision,
                 batch_size=configuration.batch_size,
+                compile=configuration.compile,
+                num_threads=configuration.num_threads,
             ),
             out=out,
         )
@@ -207,6 +212,7 @@ def _start_process() -> Iterator[Callable[..., Any]]:
     process = subprocess.Popen(
         [sys.executable, "-m", _PROCESS, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
+        env=os.environ | choose_spinning(os.environ),
         stdin=subprocess.DEVNULL,
         # What libraries print does not belong to a command's output.
         stdout=2,
@@ -240,9 +246,11 @@ def _list_sweep(first: _Candidate, info: dict[str, Any]) -> Iterator[Configurati
     """Yield the first configuration with all other runtimes, precisions and batch sizes."""
     on_cpu = info["device"] == "cpu"
     # In half precision and on a CPU, fp16 has no hardware.
-    precisions: tuple[Precision, ...] = ("fp32", "bf16") if on_cpu else ("fp32", "fp16", "bf16")
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if on_cpu else get_args(Precision)
     for runtime, precision, batch_size in product(
-        info["runtimes"], precisions, (1, 4) if on_cpu else (1, 4, 16)
+        (name for name in info["runtimes"] if name != "auto"),
+        precisions,
+        (1, 4) if on_cpu else (1, 4, 16),
     ):
         settings = {"runtime": runtime, "precision": precision, "batch_size": batch_size}
         configuration = replace(first.configuration, **settings)

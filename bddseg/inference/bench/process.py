@@ -55,11 +55,13 @@ class BenchProcess:
 
     def describe(self) -> dict[str, Any]:
         """Return where it runs, what else there is, the frames' sizes and the memory's peak."""
-        device = self._predictor.device
+        runtime, device = self._predictor.runtime, self._predictor.device
         peak = {"process": get_peak_memory_mb()}
         if device.type == "cuda":
             peak["gpu"] = torch.cuda.max_memory_allocated(device) / 2**20
         return {
+            # `auto` chooses one.
+            "runtime": getattr(runtime, "chosen", "") or self._spec.execution.runtime,
             "device": str(device),
             "num_threads": torch.get_num_threads(),
             "runtimes": RUNTIMES.list_names(),
@@ -171,10 +173,8 @@ def main() -> None:
         return
 
 
-def _load(spec: RunSpec, num_threads: int) -> tuple[BenchProcess, list[str]]:
+def _load(spec: RunSpec) -> tuple[BenchProcess, list[str]]:
     """Return what is to be timed, and the warnings about it."""
-    if num_threads:
-        torch.set_num_threads(num_threads)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         subject = BenchProcess(spec)

@@ -26,6 +26,7 @@ class Configuration:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in.
         batch_size: Frames at a time.
+        compile: Compile the network with torch.compile.
         num_threads: Threads of the network; 0 for the default.
     """
 
@@ -35,6 +36,7 @@ class Configuration:
     device: str = "auto"
     precision: Precision = "fp32"
     batch_size: int = 1
+    compile: bool = False
     num_threads: int = 0
 
 
@@ -78,6 +80,7 @@ class Measurement:
 
     Attributes:
         configuration: What was measured.
+        runtime: What executed the network: of "auto", what it chose.
         device: Where the network ran.
         num_threads: Threads of the network.
         num_frames: Number of frames that were timed.
@@ -92,6 +95,7 @@ class Measurement:
     """
 
     configuration: Configuration
+    runtime: str
     device: str
     num_threads: int
     num_frames: int
