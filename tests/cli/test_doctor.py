@@ -94,12 +94,16 @@ def test_files_of_the_cache_that_are_not_complete_are_named() -> None:
     receipt |= {"md5": "", "sha256": ""}
     cut.with_name(f"{cut.name}.receipt.json").write_text(json.dumps(receipt))
     part.with_name(f".{part.name}.part").write_bytes(b"1")
+    graph = get_cache_folder() / "graphs" / "m-64x96.onnx"
+    graph.parent.mkdir()
+    graph.write_bytes(b"1")
     found = list(checks.check_cache())
     assert str(get_cache_folder()) in found[0].text
     damaged = find(found, "has 3 bytes, and had 4")
     assert damaged.level is Level.PROBLEM
     assert damaged.next_step == "bddseg zoo download m --force"
     assert find(found, "is not finished").level is Level.HINT
+    assert find(found, f"{graph} is not complete").next_step == "bddseg cache clear --all"
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_problem(
