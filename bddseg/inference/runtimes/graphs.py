@@ -79,11 +79,9 @@ class ExportedGraphs:
             return graph_cache.read_graph(path) or self._export(path, size_hw)
 
     def _export(self, path: Path, size_hw: SizeHW) -> bytes:
-        # Tensors made in inference mode cannot be exported.
-        with torch.inference_mode(False):
-            network = self._network or self._load()
-            self._check_outputs(network, size_hw)
-            content = export_onnx(network, size_hw, dict.fromkeys(self.tasks, ()))
+        network = self._network or self._load()
+        self._check_outputs(network, size_hw)
+        content = export_onnx(network, size_hw, dict.fromkeys(self.tasks, ()))
         self._network = None
         info = GraphInfo(
             model=self._entry.name,

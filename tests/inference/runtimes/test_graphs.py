@@ -38,12 +38,6 @@ def test_a_graph_is_exported_once_and_its_network_not_loaded_again(
     assert again.align_corners is False
 
 
-@pytest.mark.usefixtures("shared_graphs")
-def test_a_graph_can_be_exported_in_inference_mode(small: Entry) -> None:
-    with torch.inference_mode():
-        assert ExportedGraphs(small, get_weights(small)).read(SIZE_HW)
-
-
 @pytest.mark.parametrize("damage", ["content", "description", "no description", "nothing"])
 def test_a_damaged_graph_is_exported_again(
     small: Entry, damage: str, monkeypatch: pytest.MonkeyPatch
