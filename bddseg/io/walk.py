@@ -17,7 +17,7 @@ def list_files(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
         state = "is a file" if folder.exists() else "does not exist"
         raise BddsegError(f"{folder} {state}; a folder was expected.", "Check the path.")
     entries = (Path(entry.path) for entry in walk(folder))
-    # With a key, each path is taken apart once, not in each comparison.
+    # With a key, each path is split once, not in each comparison.
     return sorted((path for path in entries if wanted(path)), key=lambda path: path.parts)
 
 
