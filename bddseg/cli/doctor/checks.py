@@ -129,17 +129,15 @@ def check_runtimes() -> Iterator[Finding]:
     """Which runtimes work, and on which devices."""
     missing = {extra.name for extra in list_extras() if extra.problems}
     for name in RUNTIMES.list_names():
-        # openvino_ir is of the extra openvino.
-        extra = name.partition("_")[0]
-        if extra in missing:
+        if name in missing:
             text = f"{name}: not installed"
-            yield Finding(Level.HINT, text, _get_install_command(extra))
+            yield Finding(Level.HINT, text, _get_install_command(name))
             continue
         try:
             devices = RUNTIMES.load(name).list_devices()
         # Those of native libraries too.
         except Exception as error:
-            hint = error.hint if isinstance(error, BddsegError) else _get_install_command(extra)
+            hint = error.hint if isinstance(error, BddsegError) else _get_install_command(name)
             text = error.message if isinstance(error, BddsegError) else repr(error)
             yield Finding(Level.PROBLEM, f"{name}: {text}", hint)
         else:

@@ -11,7 +11,7 @@ PURPOSES = {
     "video": "videos as sources and results",
     "heic": "frames of iPhones",
     "onnx": "the runtime onnx, and exporting to ONNX files",
-    "openvino": "the runtime openvino, the fastest on CPUs of Intel and AMD",
+    "openvino": "the runtime openvino, for CPUs of Intel and AMD",
     "tensorrt": "the runtime tensorrt, on NVIDIA GPUs; in place of onnx, not beside it",
     "quantize": "int8 models",
     "bdd100k": "polygons drawn as by the official toolkit",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bddseg.errors import BddsegError
-from bddseg.inference.runtimes.openvino_ir import ALIGN_CORNERS, BIN_SHA256
+from bddseg.inference.runtimes.openvino import BIN_SHA256
 from bddseg.io.atomic import write_error
 from bddseg.specs import Entry, Weights
 from bddseg.zoo.catalog import format_entry
@@ -47,9 +47,12 @@ def make_entry(entry: Entry, digest: str, *, align_corners: bool) -> Entry:
     return msgspec.structs.replace(
         entry,
         name=f"{entry.name}_int8",
-        runtime="openvino_ir",
+        runtime="openvino",
         architecture="",
-        options={ALIGN_CORNERS: align_corners},
+        options={
+            "outputs": {task: task for task in (entry.task, *entry.extra_tasks)},
+            "align_corners": align_corners,
+        },
         weights=Weights(file=MODEL_NAME, sha256=digest),
         # They are of the network in fp32.
         scores=None,
@@ -76,7 +79,7 @@ def write_folder(
         with tempfile.TemporaryDirectory(prefix=".bddseg-", dir=out.parent) as temporary:
             new, old = Path(temporary) / "new", Path(temporary) / "old"
             new.mkdir()
-            digest = _save(model, new / MODEL_NAME)
+            digest = save_model(model, new / MODEL_NAME)
             made = make_entry(entry, digest, align_corners=align_corners)
             (new / ENTRY_NAME).write_text(format_entry(made))
             (new / REPORT_NAME).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
@@ -87,7 +90,7 @@ def write_folder(
         raise write_error(out, error) from error
 
 
-def _save(model: Any, path: Path) -> str:
+def save_model(model: Any, path: Path) -> str:
     """Write the two files of a model; return the SHA-256 of the .xml."""
     import openvino
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -10,13 +11,19 @@ import torch
 from bddseg.errors import BddsegError
 from bddseg.inference.export.graph import export_onnx
 from bddseg.inference.predictor import Predictor
-from bddseg.inference.quantization.folder import check_out, write_folder
+from bddseg.inference.quantization.folder import (
+    MODEL_NAME,
+    check_out,
+    make_entry,
+    save_model,
+    write_folder,
+)
 from bddseg.inference.quantization.frames import Frames, open_frames
 from bddseg.inference.quantization.layers import QuantizedLayers, import_nncf, quantize_layers
 from bddseg.inference.quantization.recorder import Recorder
 from bddseg.inference.quantization.score import Score, Scorer, time_networks
 from bddseg.inference.run import list_versions
-from bddseg.inference.runtimes.openvino_ir import OpenVinoIrRuntime
+from bddseg.inference.runtimes.openvino import OpenVinoRuntime
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.progress import Progress, SilentProgress
@@ -191,10 +198,13 @@ class _Search:
         self.before = self._scorer.score(None, progress=progress)
         self.best = self.before
 
-    def compile(self, model: Any) -> OpenVinoIrRuntime:
-        """Return a model ready to run."""
-        tasks = (self._entry.task, *self._entry.extra_tasks)
-        return OpenVinoIrRuntime(model, tasks, align_corners=self._reference.align_corners)
+    def compile(self, model: Any) -> OpenVinoRuntime:
+        """Return a model ready to run, from files as they are written at the end."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL_NAME
+            digest = save_model(model, path)
+            entry = make_entry(self._entry, digest, align_corners=self._reference.align_corners)
+            return OpenVinoRuntime(entry, path)
 
     def run(self) -> list[int]:
         """Return the groups that stay in fp32.

@@ -14,6 +14,7 @@ from bddseg.inference.runtimes.graphs import ExportedGraphs
 from bddseg.inference.runtimes.onnx_file import (
     TensorInfo,
     check_inputs,
+    check_size,
     damaged_file,
     find_outputs,
     read_onnx_file,
@@ -48,7 +49,7 @@ class CompiledGraph(Protocol):
 class GraphRuntime(Runtime):
     """Runs graphs on the CPU: those of an entry's network, or the one of an ONNX file.
 
-    A subclass says how a graph is compiled.
+    A subclass says how a graph is compiled, and may read files of other formats.
 
     Args:
         entry: The model. With an architecture, a graph is exported for each size of input.
@@ -83,14 +84,7 @@ class GraphRuntime(Runtime):
         else:
             self.graphs = None
             names, self.align_corners = read_options(entry)
-            content = read_onnx_file(weights)
-            try:
-                graph = self._compile(content)
-            except BddsegError:
-                raise
-            except Exception as error:  # the errors of runtimes have no common base class
-                raise damaged_file(weights, error) from error
-            check_inputs(graph.inputs, entry, weights)
+            graph = self._open_file()
             self._outputs = find_outputs(graph.outputs, names, entry, weights)
             self._compiled[None] = graph
 
@@ -134,9 +128,33 @@ class GraphRuntime(Runtime):
     def _compile(self, content: bytes) -> CompiledGraph:
         """Return a graph ready to run, of the content of an ONNX file."""
 
+    def _open_file(self) -> CompiledGraph:
+        """Return the graph of the entry's file, ready to run; its inputs are checked."""
+        content = read_onnx_file(self._weights)
+        try:
+            graph = self._compile(content)
+        except BddsegError:
+            raise
+        except Exception as error:  # the errors of runtimes have no common base class
+            raise damaged_file(self._weights, error) from error
+        check_inputs(graph.inputs, self._weights)
+        check_size(graph.inputs, self._entry, self._weights)
+        return graph
+
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
-        """Images (N, 3, H, W), float32 -> logits (N, K, h, w) of each task."""
+        """Images (N, 3, H, W), float32 -> logits (N, K, h, w) of each task.
+
+        Raises:
+            BddsegError: the entry's file takes images of another size.
+        """
         graph = self._get_graph(get_size(images))
+        takes = graph.inputs[0].shape[2:]
+        if any(a != b for a, b in zip(takes, get_size(images), strict=True) if isinstance(a, int)):
+            raise BddsegError(
+                f"An input of the network has {'x'.join(map(str, get_size(images)))} pixels "
+                f"(height x width), and {self._weights} takes {'x'.join(map(str, takes))} only.",
+                "Use frames of the size that it was made for, or the model that it was made from.",
+            )
         # A graph that was made for one image at a time takes no more.
         one_by_one = isinstance(graph.inputs[0].shape[0], int)
         parts = torch.split(images, 1) if one_by_one else (images,)

@@ -110,28 +110,37 @@ def summarize(error: Exception) -> str:
     return " ".join(lines[:_NUM_LINES]).rstrip(". ") or type(error).__name__
 
 
-def check_inputs(inputs: Sequence[TensorInfo], entry: Entry, path: Path) -> None:
-    """Check that a file takes one batch of images, of the size that the entry makes.
+def check_size(inputs: Sequence[TensorInfo], entry: Entry, path: Path) -> None:
+    """Check that a file takes images of the size that the entry makes.
 
     Raises:
-        BddsegError: it takes something else.
+        BddsegError: it takes those of another size only.
     """
-    image = inputs[0]
-    is_image = len(image.shape) == 4 and (image.shape[1] == 3 or isinstance(image.shape[1], str))
-    if len(inputs) != 1 or image.type != "float" or not is_image:
-        raise BddsegError(
-            f"{path} has the input {', '.join(map(str, inputs))}, expected one of float images "
-            "(N, 3, H, W).",
-            "Export the model with that input.",
-        )
-    fixed = tuple(size for size in image.shape[2:] if isinstance(size, int))
+    sizes = inputs[0].shape[2:]
+    fixed = tuple(size for size in sizes if isinstance(size, int))
     spec = entry.preprocessing
     if fixed and (not spec.has_fixed_size or fixed != spec.size_hw):
         said = "x".join(map(str, spec.size_hw)) if spec.has_fixed_size else "any size that fits"
         raise BddsegError(
-            f"{path} takes images of {'x'.join(map(str, image.shape[2:]))} pixels (height x "
-            f"width), but the entry {entry.name} says {said}.",
+            f"{path} takes images of {'x'.join(map(str, sizes))} pixels (height x width), but the "
+            f"entry {entry.name} says {said}.",
             "Correct size_hw in its preprocessing, and set keep_ratio = false or a pad_value.",
+        )
+
+
+def check_inputs(inputs: Sequence[TensorInfo], path: Path) -> None:
+    """Check that a file takes one batch of images.
+
+    Raises:
+        BddsegError: it takes something else.
+    """
+    image = inputs[0] if inputs else TensorInfo("", "", ())
+    is_image = len(image.shape) == 4 and (image.shape[1] == 3 or isinstance(image.shape[1], str))
+    if len(inputs) != 1 or image.type != "float" or not is_image:
+        found = ", ".join(map(str, inputs)) or "none"
+        raise BddsegError(
+            f"{path} has the input {found}, expected one of float images (N, 3, H, W).",
+            "Export the model with that input.",
         )
 
 

@@ -1,7 +1,9 @@
 """Networks run by OpenVINO on the CPU."""
 
+import hashlib
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,15 +11,25 @@ from torch import Tensor
 
 from bddseg.errors import BddsegError
 from bddseg.inference.runtimes.graph_runtime import CompiledGraph, GraphRuntime
-from bddseg.inference.runtimes.onnx_file import TensorInfo
+from bddseg.inference.runtimes.onnx_file import TensorInfo, check_inputs
 from bddseg.specs import Precision
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 _DEVICE = "CPU"
 
 
+# Where an .xml tells the SHA-256 of its .bin: then the checksum of the one vouches for both.
+BIN_SHA256 = ("bddseg", "bin_sha256")
+# OpenVINO's own format: an .xml, and a .bin beside it.
+_SUFFIX = ".xml"
+
+
 class OpenVinoRuntime(GraphRuntime):
-    """OpenVINO, on the CPU; int8 layers of an ONNX file stay int8."""
+    """OpenVINO, on the CPU; int8 layers stay int8.
+
+    An entry's file may also be an .xml with its .bin, OpenVINO's own format. One that takes a
+    single size of images refuses others.
+    """
 
     name = "openvino"
 
@@ -37,6 +49,18 @@ class OpenVinoRuntime(GraphRuntime):
             raise BddsegError(
                 f"OpenVINO does not compute in {precision} on this CPU.", "Leave --precision out."
             )
+
+    def _open_file(self) -> CompiledGraph:
+        if self._weights.suffix != _SUFFIX:
+            return super()._open_file()
+        if self.precision != "fp32":
+            raise BddsegError(
+                f"OpenVINO computes in what {self._weights} says, not in {self.precision}.",
+                "Leave --precision out.",
+            )
+        graph = _CompiledModel(compile_on_cpu(_read_model(self._weights)))
+        check_inputs(graph.inputs, self._weights)
+        return graph
 
     def _compile(self, content: bytes) -> CompiledGraph:
         import openvino
@@ -59,6 +83,30 @@ def compile_on_cpu(model: Any, precision: Precision = "fp32") -> Any:
         "CPU_DENORMALS_OPTIMIZATION": True,
     }
     return openvino.Core().compile_model(model, _DEVICE, settings)
+
+
+def _read_model(path: Path) -> Any:
+    """Return the `openvino.Model` of an .xml and its .bin."""
+    import openvino
+
+    try:
+        xml, content = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+    except OSError as error:
+        raise BddsegError(
+            f"The weights file {error.filename} cannot be read: {error.strerror}.",
+            "An OpenVINO model is two files: keep the .xml and the .bin in one folder.",
+        ) from error
+    hint = "The files are damaged, or not of one OpenVINO model; make or copy them again."
+    try:
+        model = openvino.Core().read_model(xml, content)
+        known = model.has_rt_info([*BIN_SHA256])
+        digest = model.get_rt_info([*BIN_SHA256]).astype(str) if known else ""
+    except Exception as error:  # OpenVINO's errors have no public base class
+        cause = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise BddsegError(f"{path} cannot be read as an OpenVINO model: {cause}", hint) from error
+    if digest and digest != hashlib.sha256(content).hexdigest():
+        raise BddsegError(f"{path.with_suffix('.bin')} is not the file that {path} names.", hint)
+    return model
 
 
 def describe_processor() -> str:

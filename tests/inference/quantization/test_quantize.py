@@ -177,7 +177,7 @@ def test_weights_that_do_not_fit_are_an_error(
 def test_a_quantized_model_is_not_quantized_again(
     made: tuple[Path, QuantizationReport], small_frames: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BddsegError, match="a file of the runtime 'openvino_ir'"):
+    with pytest.raises(BddsegError, match="a file of the runtime 'openvino'"):
         quantize(made[0] / "entry.toml", small_frames / "images", tmp_path / "out")
 
 
