@@ -32,6 +32,18 @@ class CPUConv2d(nn.Conv2d):
         )
 
 
+def is_3x3_same(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Return whether a module is a 3x3 convolution that keeps the size, with zeros around maps."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.kernel_size == (3, 3)
+        and module.stride == (1, 1)
+        and module.padding == module.dilation
+        and module.dilation[0] == module.dilation[1]
+        and module.padding_mode == "zeros"
+    )
+
+
 class DilatedDepthwiseConv2d(CPUConv2d):
     """A dilated 3x3 convolution of each channel, as one without dilation of more channels.
 
@@ -42,12 +54,8 @@ class DilatedDepthwiseConv2d(CPUConv2d):
     def is_suitable(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
         """Return whether a module is a convolution that this class can compute faster."""
         return (
-            isinstance(conv, nn.Conv2d)
-            and conv.kernel_size == (3, 3)
-            and conv.stride == (1, 1)
-            and conv.padding == conv.dilation
-            and conv.dilation[0] == conv.dilation[1] > 1
-            and conv.padding_mode == "zeros"
+            is_3x3_same(conv)
+            and conv.dilation[0] > 1
             and conv.groups == conv.in_channels == conv.out_channels
         )
 

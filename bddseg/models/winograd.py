@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.cpu_conv import CPUConv2d
+from bddseg.models.cpu_conv import CPUConv2d, is_3x3_same
 
 # Positions of a tile's results, and of the inputs that they depend on, along each axis.
 _OUT, _IN = 4, 6
@@ -36,12 +36,7 @@ class WinogradConv2d(CPUConv2d):
     def is_suitable(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
         """Return whether a module is a convolution that this class can compute faster."""
         return (
-            isinstance(conv, nn.Conv2d)
-            and conv.kernel_size == (3, 3)
-            and conv.stride == (1, 1)
-            and conv.padding == conv.dilation
-            and conv.dilation[0] == conv.dilation[1]
-            and conv.padding_mode == "zeros"
+            is_3x3_same(conv)
             and conv.groups == 1
             and min(conv.in_channels, conv.out_channels) >= _MIN_CHANNELS
         )
