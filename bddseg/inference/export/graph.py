@@ -168,7 +168,12 @@ def to_onnx(program: ExportedProgram, tasks: Sequence[str]) -> bytes:
             external_data=False,
             verbose=False,
         )
-        return cast(bytes, result.model_proto.SerializeToString())  # type: ignore[union-attr]
+        model = result.model_proto  # type: ignore[union-attr]
+    # The exporter notes for each operation which lines of which files it is from.
+    for nodes in (model.graph.node, *(function.node for function in model.functions)):
+        for node in nodes:
+            del node.metadata_props[:]
+    return cast(bytes, model.SerializeToString())
 
 
 def _find_cause(error: BaseException) -> str:
