@@ -17,16 +17,20 @@ from bddseg.cli.options import (
     PERFORMANCE,
     RUNTIME_NAMES,
     AsJson,
+    Compile,
+    Device,
     ModelName,
+    NetworkPrecision,
     NetworkThreads,
+    RuntimeName,
+    Weights,
     number,
     option,
-    registered,
 )
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.cli.table import make_table
 from bddseg.progress import NUM_CORES, pluralize
-from bddseg.specs import Entry, Precision
+from bddseg.specs import Entry
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,26 +54,15 @@ def bench(
         typer.Argument(metavar="[FRAMES]", help="A source as of `infer`; by default the demo's."),
     ] = None,
     limit: Annotated[int, number("--limit -n", "Only the first N frames.", INPUT)] = 16,
-    weights: Annotated[str, option("--weights", "Checkpoint of the model.", MODEL)] = "",
+    weights: Weights = None,
     random_weights: Annotated[
         bool, option("--random-weights", "Without a checkpoint: masks mean nothing.", MODEL)
     ] = False,
-    device: Annotated[
-        str, option("--device", "auto, cpu, cuda, cuda:N or mps.", PERFORMANCE)
-    ] = "auto",
-    runtime: Annotated[
-        str | None,
-        registered(
-            RUNTIME_NAMES, "--runtime", "What executes the network.", PERFORMANCE, metavar="NAME"
-        ),
-    ] = None,
-    precision: Annotated[
-        Precision, option("--precision", "What the network computes in.", PERFORMANCE)
-    ] = "fp32",
+    device: Device = "auto",
+    runtime: RuntimeName = None,
+    precision: NetworkPrecision = "fp32",
     batch_size: Annotated[int, number("--batch-size", "Frames at a time.", PERFORMANCE)] = 1,
-    compile_network: Annotated[
-        bool, option("--compile", "Compile the network, which takes minutes.", PERFORMANCE)
-    ] = False,
+    compile_network: Compile = False,
     threads: NetworkThreads = None,
     against: Annotated[
         list[str] | None,
@@ -105,9 +98,15 @@ def bench(
       bddseg bench demo
       bddseg bench MODEL FRAMES --against runtime=openvino --against threads=1
     """
-    base = {"model": model, "weights": weights, "runtime": runtime or "", "device": device}
-    base |= {"precision": precision, "batch-size": str(batch_size)}
-    base |= {"compile": str(compile_network).lower(), "threads": str(threads or 0)}
+    base = {
+        "model": model,
+        "weights": str(weights or ""),
+        "runtime": runtime or "",
+        "device": device,
+    }
+    base |= {"precision": precision}
+    base |= {"batch-size": str(batch_size), "threads": str(threads or 0)}
+    base |= {"compile": str(compile_network).lower()}
     changes = [{}, *map(_parse, against or ())]
     with _get_weights(base, changes, random=random_weights) as configurations:
         from bddseg.demo import IMAGES

@@ -15,6 +15,7 @@ from bddseg.cli.options import (
     AsJson,
     ModelName,
     Overwrite,
+    Weights,
     number,
     option,
     registered,
@@ -71,10 +72,7 @@ def export(
         float, number("--min-equal", _MIN_EQUAL, OUTPUT, metavar="PERCENT", min=0, max=100)
     ] = 100 * MIN_EQUAL,
     overwrite: Overwrite = False,
-    weights: Annotated[
-        Path | None,
-        option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
-    ] = None,
+    weights: Weights = None,
     tasks: Annotated[
         list[str] | None,
         registered(

@@ -19,14 +19,18 @@ from bddseg.cli.options import (
     MODEL,
     OUTPUT,
     PERFORMANCE,
-    RUNTIME_NAMES,
     TASK_LIST_NAMES,
     AsJson,
+    Compile,
+    Device,
     Limit,
     ModelName,
+    NetworkPrecision,
     NetworkThreads,
     Out,
     Overwrite,
+    RuntimeName,
+    Weights,
     number,
     option,
     registered,
@@ -34,7 +38,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.io.read import MAX_PIXELS_VARIABLE
 from bddseg.progress import pluralize
-from bddseg.specs import Precision, change_postprocessing
+from bddseg.specs import change_postprocessing
 
 if TYPE_CHECKING:
     from bddseg.record import RunRecord
@@ -45,13 +49,8 @@ _SOURCE = (
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
-_COMPILE = "Compile the network first, which takes minutes: for long runs of few sizes of frames."
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
-_RUNTIMES = (
-    "What executes the network: torch, openvino, onnx or tensorrt; auto is openvino on an Intel or "
-    "AMD CPU where its labels are torch's. By default what the model says."
-)
 _TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
@@ -76,10 +75,7 @@ def infer(
     max_pixels: Annotated[
         int | None, number("--max-pixels", "Frames of more pixels fail.", INPUT)
     ] = None,
-    weights: Annotated[
-        Path | None,
-        option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
-    ] = None,
+    weights: Weights = None,
     tasks: Annotated[
         list[str] | None,
         registered(TASK_LIST_NAMES, "--task -t --tasks", _TASKS, MODEL, metavar="NAMES"),
@@ -98,29 +94,16 @@ def infer(
         list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
     ] = ["mask"],  # noqa: B006
     overwrite: Overwrite = False,
-    device: Annotated[
-        str, option("--device", "auto, cpu, cuda, cuda:N or mps.", PERFORMANCE)
-    ] = "auto",
-    runtime: Annotated[
-        str | None,
-        registered(
-            RUNTIME_NAMES,
-            "--runtime",
-            _RUNTIMES,
-            PERFORMANCE,
-            metavar="NAME",
-        ),
-    ] = None,
+    device: Device = "auto",
+    runtime: RuntimeName = None,
     gpus: Annotated[int | None, number("--gpus", "Workers, one for each GPU.", PERFORMANCE)] = None,
     workers: Annotated[
         int | None, number("--workers", "Workers that share the CPU's cores.", PERFORMANCE)
     ] = None,
     threads: NetworkThreads = None,
     batch_size: Annotated[int, number("--batch-size", _BATCH_SIZE, PERFORMANCE, min=0)] = 0,
-    precision: Annotated[
-        Precision, option("--precision", "What the network computes in.", PERFORMANCE)
-    ] = "fp32",
-    compile_network: Annotated[bool, option("--compile", _COMPILE, PERFORMANCE)] = False,
+    precision: NetworkPrecision = "fp32",
+    compile_network: Compile = False,
     num_nodes: Annotated[int, number("--nnodes", "Machines that share the run.", MACHINES)] = 1,
     node_rank: Annotated[int, number("--node-rank", "Rank of this machine.", MACHINES, min=0)] = 0,
     endpoint: Annotated[

@@ -9,6 +9,7 @@ import typer
 from bddseg.cli.console import show_note
 from bddseg.cli.names import RegisteredNames, complete_model
 from bddseg.inference.threads import MAX_THREADS
+from bddseg.specs import Precision
 
 if TYPE_CHECKING:
     from bddseg.tasks.task import Task
@@ -123,6 +124,34 @@ NetworkThreads = Annotated[
         "Threads for the network, of each worker; by default, its share of the cores.",
         PERFORMANCE,
         max=MAX_THREADS,
+    ),
+]
+
+Weights = Annotated[
+    Path | None,
+    option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
+]
+Device = Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", PERFORMANCE)]
+RuntimeName = Annotated[
+    str | None,
+    registered(
+        RUNTIME_NAMES,
+        "--runtime",
+        "What executes the network: torch, openvino, onnx or tensorrt; auto is openvino on an "
+        "Intel or AMD CPU where its labels are torch's. By default what the model says.",
+        PERFORMANCE,
+        metavar="NAME",
+    ),
+]
+NetworkPrecision = Annotated[
+    Precision, option("--precision", "What the network computes in.", PERFORMANCE)
+]
+Compile = Annotated[
+    bool,
+    option(
+        "--compile",
+        "Compile the network first, which takes minutes: for long runs of few sizes of frames.",
+        PERFORMANCE,
     ),
 ]
 

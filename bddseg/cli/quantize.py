@@ -9,13 +9,13 @@ import typer
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import (
     INPUT,
-    MODEL,
     OUTPUT,
     AsJson,
     Limit,
     ModelName,
     Out,
     Overwrite,
+    Weights,
     number,
     option,
 )
@@ -39,10 +39,7 @@ def quantize(
     out: Out,
     ground_truth: Annotated[Path | None, option("--ground-truth -g", _TRUTH, INPUT)] = None,
     limit: Limit = None,
-    weights: Annotated[
-        Path | None,
-        option("--weights", "Checkpoint of the model, .pth or .safetensors.", MODEL),
-    ] = None,
+    weights: Weights = None,
     max_drop: Annotated[
         float, number("--max-drop", _MAX_DROP, OUTPUT, metavar="POINTS", min=0, max=100)
     ] = 0.5,
