@@ -197,11 +197,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     known = ARCHITECTURES.list_names()
-    entries = {
-        entry.architecture: entry
-        for entry in reversed(list_entries())
-        if entry.architecture in known
-    }
+    # The first of each architecture, if there is one with published scores: not the demo's.
+    entries: dict[str, Entry] = {}
+    for entry in sorted(list_entries(), key=lambda entry: entry.scores is None):
+        if entry.architecture in known:
+            entries.setdefault(entry.architecture, entry)
     if arguments.serve:
         entry = entries[arguments.architectures[0]]
         serve(entry, arguments.serve, arguments.folder, torch.device(arguments.device))

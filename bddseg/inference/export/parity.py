@@ -21,7 +21,7 @@ from bddseg.models.layers import resize
 from bddseg.types import Image, SizeHW
 
 
-class GraphRuntime:
+class ExportedRuntime:
     """An exported file: of a `Runtime`, what a `Predictor` needs to compute logits.
 
     Args:
@@ -72,7 +72,7 @@ def compare(
 
     Args:
         reference: The model in torch.
-        exported: The file, run by a `GraphRuntime`.
+        exported: The file, run by a `ExportedRuntime`.
         frames: Frames by name, RGB (H, W, 3), uint8.
         labels: The file returns class ids instead of logits.
     """
@@ -107,7 +107,7 @@ def compare(
 
 
 def compare_other_sizes(
-    module: FullSizeNetwork, runtime: GraphRuntime, images: Tensor
+    module: FullSizeNetwork, runtime: ExportedRuntime, images: Tensor
 ) -> dict[str, float]:
     """Return the share of equal labels for inputs of other sizes, by size, HxW.
 

@@ -18,7 +18,7 @@ from bddseg.inference.export.example import write_example
 from bddseg.inference.export.formats import Format, load_format
 from bddseg.inference.export.graph import FullSizeNetwork, trace
 from bddseg.inference.export.onnx import MODEL_NAME
-from bddseg.inference.export.parity import GraphRuntime, compare, compare_other_sizes
+from bddseg.inference.export.parity import ExportedRuntime, compare, compare_other_sizes
 from bddseg.inference.export.spec import (
     MIN_EQUAL,
     NUM_FRAMES,
@@ -200,7 +200,7 @@ def _write(
     form.write(program, tasks, folder, half)
     del program
 
-    graph = GraphRuntime(form.open_file(folder), tasks, align_corners=network.align_corners)
+    graph = ExportedRuntime(form.open_file(folder), tasks, align_corners=network.align_corners)
     exported = Predictor(entry, cast(Runtime, graph), tasks=tasks)
     parity = compare(reference, exported, frames, labels=spec.with_argmax)
     if spec.is_dynamic:

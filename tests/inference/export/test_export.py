@@ -18,7 +18,7 @@ from bddseg.data.image import write_jpeg
 from bddseg.data.mask import read_mask
 from bddseg.errors import BddsegError
 from bddseg.inference.export.graph import FullSizeNetwork, to_onnx, trace
-from bddseg.inference.export.parity import GraphRuntime
+from bddseg.inference.export.parity import ExportedRuntime
 from bddseg.inference.export.spec import Exported, FrameParity, Parity
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.specs import Entry, SlidingWindow
@@ -192,6 +192,6 @@ def test_a_size_that_a_file_cannot_do_is_an_error_that_names_it() -> None:
         return [np.zeros((1, 3, 8, 8), np.uint8)]
 
     for run, message in ((fail, "indices out of bounds"), (round_up, r"the shape \[1, 3, 8, 8\]")):
-        graph = GraphRuntime(run, ["drivable"], align_corners=False)
+        graph = ExportedRuntime(run, ["drivable"], align_corners=False)
         with pytest.raises(BddsegError, match=rf"input of 3x5 pixels .*{message} Export"):
             graph.infer(torch.zeros(1, 3, 3, 5))
