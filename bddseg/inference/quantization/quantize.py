@@ -259,6 +259,6 @@ class _Search:
         least = min(self._get_drop(Score(each["changed"], each["miou"])) for each in self.trials)
         unit = "% of pixels" if self.before.miou is None else " points of official mIoU"
         return (
-            f"{self._entry.name} in int8 loses {least:.2f}{unit} with all but one group of layers "
+            f"{self._entry.name} in int8 loses {least:.2g}{unit} with all but one group of layers "
             f"in fp32, and {self._max_drop:g} is allowed."
         )
