@@ -15,12 +15,12 @@ from bddseg.cli.options import (
     INPUT,
     MODEL,
     PERFORMANCE,
+    PRECISION,
     RUNTIME_NAMES,
     AsJson,
     Compile,
     Device,
     ModelName,
-    NetworkPrecision,
     NetworkThreads,
     RuntimeName,
     Weights,
@@ -30,7 +30,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.cli.table import make_table
 from bddseg.progress import NUM_CORES, pluralize
-from bddseg.specs import Entry
+from bddseg.specs import Entry, Precision
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +60,7 @@ def bench(
     ] = False,
     device: Device = "auto",
     runtime: RuntimeName = None,
-    precision: NetworkPrecision = "fp32",
+    precision: Annotated[Precision, PRECISION] = "fp32",
     batch_size: Annotated[int, number("--batch-size", "Frames at a time.", PERFORMANCE)] = 1,
     compile_network: Compile = False,
     threads: NetworkThreads = None,

@@ -19,13 +19,13 @@ from bddseg.cli.options import (
     MODEL,
     OUTPUT,
     PERFORMANCE,
+    PRECISION,
     TASK_LIST_NAMES,
     AsJson,
     Compile,
     Device,
     Limit,
     ModelName,
-    NetworkPrecision,
     NetworkThreads,
     Out,
     Overwrite,
@@ -38,7 +38,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import show_progress, show_progress_group
 from bddseg.io.read import MAX_PIXELS_VARIABLE
 from bddseg.progress import pluralize
-from bddseg.specs import change_postprocessing
+from bddseg.specs import Precision, change_postprocessing
 
 if TYPE_CHECKING:
     from bddseg.record import RunRecord
@@ -102,7 +102,7 @@ def infer(
     ] = None,
     threads: NetworkThreads = None,
     batch_size: Annotated[int, number("--batch-size", _BATCH_SIZE, PERFORMANCE, min=0)] = 0,
-    precision: NetworkPrecision = "fp32",
+    precision: Annotated[Precision, PRECISION] = "fp32",
     compile_network: Compile = False,
     num_nodes: Annotated[int, number("--nnodes", "Machines that share the run.", MACHINES)] = 1,
     node_rank: Annotated[int, number("--node-rank", "Rank of this machine.", MACHINES, min=0)] = 0,

@@ -9,7 +9,6 @@ import typer
 from bddseg.cli.console import show_note
 from bddseg.cli.names import RegisteredNames, complete_model
 from bddseg.inference.threads import MAX_THREADS
-from bddseg.specs import Precision
 
 if TYPE_CHECKING:
     from bddseg.tasks.task import Task
@@ -143,9 +142,8 @@ RuntimeName = Annotated[
         metavar="NAME",
     ),
 ]
-NetworkPrecision = Annotated[
-    Precision, option("--precision", "What the network computes in.", PERFORMANCE)
-]
+# Its type is `bddseg.specs.Precision`, which `bddseg --help` does not wait for.
+PRECISION = option("--precision", "What the network computes in.", PERFORMANCE)
 Compile = Annotated[
     bool,
     option(

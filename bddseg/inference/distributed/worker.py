@@ -179,19 +179,26 @@ def main() -> NoReturn:
     keep_freed_memory()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
-    code = FINISHED
     try:
-        _work()
-    except BddsegError as error:
-        code = _choose_code(error)
-        sys.stderr.write("" if isinstance(error, RunStoppedError) else f"{error}\n")
+        code = _work_to_end()
+        _ignore_signals()
+    # A signal may come at any moment until then; there is only one that counts.
     except KeyboardInterrupt:
         code = INTERRUPTED
-    _ignore_signals()
     # Without waiting for what torch does at exit.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _work_to_end() -> int:
+    """Return the exit code; the message of an error is written."""
+    try:
+        _work()
+    except BddsegError as error:
+        sys.stderr.write("" if isinstance(error, RunStoppedError) else f"{error}\n")
+        return _choose_code(error)
+    return FINISHED
 
 
 def _choose_code(error: BddsegError) -> int:
