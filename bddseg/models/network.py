@@ -47,6 +47,15 @@ class Fusible(Protocol):
 
 
 @runtime_checkable
+class HasHeads(Protocol):
+    """A network with further heads, which add losses in training."""
+
+    def forward_heads(self, images: Tensor) -> list[Tensor]:
+        """Images (N, 3, H, W), normalised -> logits (N, K, h, w) of each head, the main one first."""
+        ...
+
+
+@runtime_checkable
 class ConvertsStateDict(Protocol):
     """A network that can load checkpoints with other parameter names than its own."""
 
