@@ -3,11 +3,12 @@
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import cached_property
 from importlib.metadata import EntryPoint, distributions, entry_points, version
-from typing import Any, Generic, TypeVar, cast
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 
@@ -145,6 +146,56 @@ def require_class(*members: str) -> Callable[[Any], None]:
             raise TypeError(f"the class {candidate.__name__} has no {', '.join(missing)}")
 
     return check
+
+
+def require_toml_path(candidate: Any) -> None:
+    """Check for a registry of files: raise TypeError for what is not a path."""
+    if not isinstance(candidate, str | Path):
+        raise TypeError(f"expected the path of a TOML file, got {type(candidate).__name__}")
+
+
+class Named(Protocol):
+    """Something with a name, such as an entry of a catalog."""
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def read_files(
+    files: Registry[str | Path], read: Callable[[Path], Sequence[N]], kind: str
+) -> list[N]:
+    """Return what all files of a registry list, built-in ones first, in the order of each file.
+
+    A file that does not load and an object with a used name are ignored, with a warning.
+
+    Args:
+        files: The registry.
+        read: Returns the objects in a file.
+        kind: What a user calls such an object, such as "entry".
+    """
+    found: dict[str, N] = {}
+    for file in files.list_names():
+        package = files.get_package(file)
+        try:
+            listed = read(Path(files.load(file)))
+        except BddsegError as error:
+            _warn(f"The {files.kind} of package {package} is ignored. {error}")
+            continue
+        for each in listed:
+            if found.setdefault(each.name, each) is not each:
+                _warn(
+                    f"The {kind} '{each.name}' of package {package} is ignored: another "
+                    f"{files.kind} has one of that name."
+                )
+    return list(found.values())
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, BddsegWarning, stacklevel=4)
 
 
 def get_package(point: EntryPoint) -> str:
