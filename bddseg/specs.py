@@ -15,6 +15,7 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\Z", ma
 Md5 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Sha1 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Sha256Prefix = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
 Option = bool | int | float | str | list[Any] | dict[str, Any]
 # Half precision ends at 65,504.
 _LARGEST_INPUT = 60_000.0
@@ -121,6 +122,8 @@ class Weights(_Table, frozen=True, kw_only=True):
         md5: MD5 of the file.
         sha256: SHA-256 of the file; takes precedence over `md5`.
         git_sha1: SHA-1 of the file as git stores it ("blob"), where nothing else is published.
+        sha256_prefix: The first eight digits of the file's SHA-256, where only these are published:
+            OpenMMLab and torch hub have them in the file's name.
         md5_url: URL of the published MD5.
     """
 
@@ -129,12 +132,13 @@ class Weights(_Table, frozen=True, kw_only=True):
     md5: Md5 | None = None
     sha256: Sha256 | None = None
     git_sha1: Sha1 | None = None
+    sha256_prefix: Sha256Prefix | None = None
     md5_url: str | None = None
 
     @property
     def digest(self) -> str | None:
         """The checksum that counts, in hex digits; its length tells its kind."""
-        return self.sha256 or self.md5 or self.git_sha1
+        return self.sha256 or self.md5 or self.git_sha1 or self.sha256_prefix
 
 
 class Paper(_Table, frozen=True, kw_only=True):

@@ -15,13 +15,14 @@ class Digests(NamedTuple):
     md5: str
     sha256: str
     git_sha1: str
+    sha256_prefix: str
 
 
 class Checksum(NamedTuple):
     """A published checksum.
 
     Attributes:
-        digest: MD5, SHA-256 or git's SHA-1, in lower-case hex digits.
+        digest: MD5, SHA-256 or its first eight digits, or git's SHA-1, in lower-case hex digits.
         origin: Where it was published.
     """
 
@@ -32,7 +33,7 @@ class Checksum(NamedTuple):
         """Return how a file's checksum differs from this one; empty if it does not."""
         if self.digest in found:
             return ""
-        names = ("MD5", "SHA-256", "SHA-1 in git")
+        names = ("MD5", "SHA-256", "SHA-1 in git", "SHA-256's beginning")
         for name, digest in zip(names, found, strict=True):
             if len(digest) == len(self.digest):
                 return f"its {name} is {digest}, expected {self.digest} ({self.origin})"
@@ -55,7 +56,8 @@ def hash_file(path: Path) -> Digests:
         while chunk := file.read(_CHUNK_BYTES):
             for each in hashes:
                 each.update(chunk)
-    return Digests(*(each.hexdigest() for each in hashes))
+    md5, sha256, git_sha1 = (each.hexdigest() for each in hashes)
+    return Digests(md5, sha256, git_sha1, sha256[:8])
 
 
 def parse_md5(text: str, name: str) -> str | None:
