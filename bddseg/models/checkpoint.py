@@ -26,9 +26,9 @@ _SMALLEST_FLOAT_BYTES = 2
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Return the parameters in a checkpoint file, by name, on the CPU.
 
-    The file is in safetensors format or written by `torch.save`: a state dict alone, or OpenMMLab's
-    `{"meta", "state_dict", "optimizer"}`. The prefix `module.`, which data-parallel training puts
-    before every name, is removed.
+    The file is in safetensors format or written by `torch.save`: a state dict alone, OpenMMLab's
+    `{"meta", "state_dict", "optimizer"}`, or a checkpoint of `bddseg train`. The prefix `module.`,
+    which data-parallel training puts before every name, is removed.
 
     Raises:
         BddsegError: The file is missing, damaged or not a checkpoint, or reading it would run code.
@@ -37,7 +37,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         what = f"{path} is not a file." if path.exists() else f"There is no weights file {path}."
         raise BddsegError(what, "Check the path after --weights.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    state = _get_state(content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not _is_state(state):
         raise BddsegError(
             f"{path} is not a checkpoint: it contains no state dict (tensors by name).",
@@ -59,12 +59,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if isinstance(network, ConvertsStateDict):
         state = network.convert_state_dict(state)
     own = network.state_dict()
-    problems = _list_names("missing", [name for name in own if name not in state])
-    problems += _list_names("unexpected", [name for name in state if name not in own])
-    problems += _list_names(
+    problems = list_names("missing", [name for name in own if name not in state])
+    problems += list_names("unexpected", [name for name in state if name not in own])
+    problems += list_names(
         "misshapen",
         [
-            f"{name} {_shape(state[name])} instead of {_shape(own[name])}"
+            f"{name} {format_shape(state[name])} instead of {format_shape(own[name])}"
             for name in own
             if name in state and state[name].shape != own[name].shape
         ],
@@ -74,8 +74,23 @@ def load_weights(network: nn.Module, path: Path) -> None:
             f"{path} contains weights of another architecture. " + " ".join(problems),
             "Use weights of this model, or the model that they belong to (`bddseg zoo list`).",
         )
-    _refuse(path, {name: _find_unusable(state[name], own[name]) for name in own})
+    check_values(path, state, own)
     network.load_state_dict(state)
+
+
+def check_values(path: Path, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Check that the tensors of a checkpoint can replace a network's of the same names.
+
+    Raises:
+        BddsegError: one has another type, or contains NaN or infinity.
+    """
+    _refuse(path, {name: _find_unusable(state[name], own[name]) for name in own if name in state})
+
+
+def _get_state(content: Mapping[Any, Any]) -> Any:
+    """Return the state dict of the network in a checkpoint that can hold more."""
+    inner = (content[key] for key in ("state_dict", "network") if key in content)
+    return next(inner, content)
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -156,7 +171,7 @@ def _refuse(path: Path, problems: Mapping[str, str]) -> None:
     found = [f"{name} {problem}" for name, problem in problems.items() if problem]
     if found:
         raise BddsegError(
-            f"{path} has " + " ".join(_list_names("unusable", found)),
+            f"{path} has " + " ".join(list_names("unusable", found)),
             "Save the parameters as plain tensors of float32, float16 or bfloat16.",
         )
 
@@ -165,12 +180,19 @@ def _get_type(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _list_names(kind: str, names: Sequence[str]) -> list[str]:
+def list_names(kind: str, names: Sequence[str]) -> list[str]:
+    """Return a sentence with the first names of parameters and how many there are, or nothing.
+
+    Args:
+        kind: What they have in common, such as "missing".
+        names: The names.
+    """
     if not names:
         return []
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return [f"{pluralize(len(names), f'{kind} parameter')}: {', '.join(names[:_LISTED])}{more}."]
 
 
-def _shape(tensor: Tensor) -> str:
+def format_shape(tensor: Tensor) -> str:
+    """Return the shape of a tensor: "256x512x1x1"."""
     return "x".join(map(str, tensor.shape)) or "scalar"
