@@ -1,10 +1,25 @@
-"""A recipe: everything that decides what a training run computes, as data."""
+"""A recipe: everything that decides what a training run computes, as data; and finding one."""
 
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bddseg.errors import BddsegError, unknown_name
+from bddseg.io.toml import check_depth, convert, format_toml, merge, read_tables, read_toml
+from bddseg.registry import Registry, read_files, require_toml_path
 from bddseg.specs import Name, Size, SizeHW
+from bddseg_train.checks import check_recipe
+
+RECIPES: Registry[str | Path] = Registry(
+    "bddseg.recipes", "list of recipes", check=require_toml_path
+)
+_HINT = "Correct that key. `bddseg train --list --json` shows complete recipes."
+_SUFFIX = "_drivable_bdd100k"
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -14,7 +29,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A TOML table: unknown keys are errors."""
 
 
-class Split(_Table, frozen=True):
+class Split(_Table, frozen=True, kw_only=True):
     """Frames and their ground truth.
 
     Attributes:
@@ -26,7 +41,7 @@ class Split(_Table, frozen=True):
     labels: str
 
 
-class Data(_Table, frozen=True):
+class Data(_Table, frozen=True, kw_only=True):
     """What is trained on, and what is evaluated on.
 
     Attributes:
@@ -44,7 +59,7 @@ class Data(_Table, frozen=True):
     limit: Size | None = None
 
 
-class Loss(_Table, frozen=True):
+class Loss(_Table, frozen=True, kw_only=True):
     """What is minimised.
 
     Attributes:
@@ -58,7 +73,7 @@ class Loss(_Table, frozen=True):
     auxiliary_weight: Annotated[float, msgspec.Meta(ge=0)] = 0.4
 
 
-class Optimizer(_Table, frozen=True):
+class Optimizer(_Table, frozen=True, kw_only=True):
     """How parameters follow gradients.
 
     Attributes:
@@ -76,7 +91,7 @@ class Optimizer(_Table, frozen=True):
     clip_norm: Positive | None = None
 
 
-class Schedule(_Table, frozen=True):
+class Schedule(_Table, frozen=True, kw_only=True):
     """How the learning rate falls: (lr - min_lr) * (1 - step / iterations) ** power + min_lr.
 
     Attributes:
@@ -90,7 +105,7 @@ class Schedule(_Table, frozen=True):
     warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class Evaluation(_Table, frozen=True):
+class Evaluation(_Table, frozen=True, kw_only=True):
     """How often the network is scored on the validation frames.
 
     Attributes:
@@ -104,7 +119,7 @@ class Evaluation(_Table, frozen=True):
     examples: Annotated[int, msgspec.Meta(ge=0)] = 4
 
 
-class Recipe(_Table, frozen=True):
+class Recipe(_Table, frozen=True, kw_only=True):
     """Everything that decides what a training run computes.
 
     Attributes:
@@ -112,7 +127,8 @@ class Recipe(_Table, frozen=True):
         description: One line, for lists.
         model: Model of the zoo, or an entry's TOML file: its network, task and preprocessing.
         init: Initial weights: nothing for random ones, "zoo:NAME" for a model's, "backbone:NAME"
-            for one of `bddseg train --list-backbones`, or a checkpoint file.
+            for an ImageNet backbone (resnet50_v1c, resnet101_v1c, hrnetv2_w48), or a checkpoint
+            file.
         data: Frames and labels.
         transforms: Steps from a frame to an input, in this order: of each, `name` in the registry
             of transforms, and its options.
@@ -143,3 +159,117 @@ class Recipe(_Table, frozen=True):
     ema_decay: Share | None = None
     evaluation: Evaluation = Evaluation()
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+def read_recipes(path: Path) -> list[Recipe]:
+    """Return the recipes in a file: its `[[recipe]]` tables, see `read_tables`.
+
+    Raises:
+        BddsegError: the file or one of its recipes is invalid; the message names file and key.
+    """
+    return [
+        convert(_resolve_paths(table.content, path.parent), Recipe, table.origin, _HINT)
+        for table in read_tables(path, "recipe", _HINT)
+    ]
+
+
+def list_recipes() -> list[Recipe]:
+    """Return the recipes of all packages, each in the order of its file.
+
+    A file that does not load and a recipe with a used name are ignored, with a warning.
+    """
+    return read_files(RECIPES, read_recipes, "recipe")
+
+
+def find_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """Return a recipe that can be run.
+
+    Args:
+        name: Name of a recipe, or a TOML file. That holds one recipe, and inherits from a listed
+            one with `extends = "NAME"`; its paths are relative to the file.
+        settings: Keys and values that replace others, such as "optimizer.lr=0.005"; the value is
+            TOML, or text as it is. Paths are relative to the current folder.
+
+    Raises:
+        BddsegError: there is no such recipe, it is invalid, or its keys do not fit together.
+    """
+    if isinstance(name, Path) or name.endswith(".toml"):
+        origin, table = str(name), _read_own(Path(name))
+    else:
+        origin, table = f"recipe {name}", msgspec.to_builtins(_find_listed(name))
+    if settings:
+        origin += f" with --set {', '.join(settings)}"
+    for setting in settings:
+        table = merge(table, _resolve_paths(_parse_setting(setting), Path.cwd()))
+    recipe = convert(table, Recipe, origin, _HINT)
+    check_recipe(recipe, origin)
+    return recipe
+
+
+def format_recipe(recipe: Recipe) -> str:
+    """Return the TOML of a recipe, for `find_recipe`."""
+    return format_toml(recipe)
+
+
+def _find_listed(name: str) -> Recipe:
+    recipes = {recipe.name: recipe for recipe in list_recipes()}
+    short = name.removesuffix(_SUFFIX)
+    if short not in recipes:
+        hint = "`bddseg train --list` shows all recipes; a recipe of your own is a file NAME.toml."
+        raise unknown_name("recipe", name, recipes, hint)
+    return recipes[short]
+
+
+def _read_own(path: Path) -> dict[str, Any]:
+    """Return the table of a user's own file, with what it inherits."""
+    table = _resolve_paths(read_toml(path), path.parent)
+    base = table.pop("extends", None)
+    if base is None:
+        return {"name": path.stem, **table}
+    if not isinstance(base, str):
+        raise BddsegError(f"{path}: extends is {base!r}, not the name of a recipe.", _HINT)
+    try:
+        inherited = msgspec.to_builtins(_find_listed(base))
+    except BddsegError as error:
+        raise BddsegError(f"{path}, extends: {error.message}", error.hint) from error
+    return merge(inherited | {"name": path.stem, "description": ""}, table)
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    """Return the table of a setting, such as {"optimizer": {"lr": 0.005}}."""
+    key, equals, text = setting.partition("=")
+    values = (text, json.dumps(text.strip(), ensure_ascii=False))
+    for value in values if equals else ():
+        try:
+            table = tomllib.loads(f"{key}={value}")
+            check_depth(table)
+            return table
+        # It is not TOML, or nested too deeply.
+        except (ValueError, RecursionError):
+            continue
+    raise BddsegError(
+        f"--set {setting} is not KEY=VALUE.", "Give a key of a recipe: --set optimizer.lr=0.005"
+    )
+
+
+def _resolve_paths(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the table of a recipe with absolute paths; values of other types stay."""
+    resolve = partial(_resolve, folder=folder.absolute())
+    resolved = dict(table)
+    data = table.get("data")
+    if isinstance(data, Mapping):
+        resolved["data"] = {key: resolve(value) for key, value in data.items()}
+    model, init = table.get("model"), table.get("init")
+    if isinstance(model, str) and model.endswith(".toml"):
+        resolved["model"] = resolve(model)
+    if isinstance(init, str) and not init.startswith(("zoo:", "backbone:")):
+        resolved["init"] = resolve(init)
+    return resolved
+
+
+def _resolve(value: Any, folder: Path) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _resolve(item, folder) for key, item in value.items()}
+    if not isinstance(value, str) or not value:
+        return value
+    return str(Path.home() / value[2:] if value.startswith("~/") else folder / value)

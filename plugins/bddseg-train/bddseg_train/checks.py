@@ -1,0 +1,107 @@
+"""What a recipe's keys have to fulfil together, checked before a run starts."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bddseg.errors import BddsegError, unknown_name
+from bddseg.registry import Registry
+from bddseg.zoo.catalog import find_entry
+from bddseg_train.init import check_init
+
+if TYPE_CHECKING:
+    from bddseg_train.recipe import Recipe
+
+# Networks divide the size of their input by 8 to 32.
+_SMALLEST_CROP = 32
+
+
+def check_recipe(recipe: "Recipe", origin: str) -> None:
+    """Check that a recipe's keys fit together, and that what it names exists.
+
+    Args:
+        recipe: The recipe.
+        origin: Where it is from, for errors.
+
+    Raises:
+        BddsegError: they do not; the message names the recipe and the key.
+    """
+    for problem in _find_problems(recipe):
+        raise BddsegError(f"{origin}: {problem}.", "Correct it in the file, or with --set.")
+    try:
+        _check_names(recipe)
+    except BddsegError as error:
+        raise BddsegError(f"{origin}: {error.message}", error.hint) from error
+
+
+def _find_problems(recipe: "Recipe") -> Iterator[str]:
+    for key, value in _list_numbers(msgspec.to_builtins(recipe)):
+        if not math.isfinite(value):
+            yield f"{key} is {value}, not a finite number"
+    optimizer, schedule = recipe.optimizer, recipe.schedule
+    if optimizer.momentum == 1:
+        yield "optimizer.momentum is 1, and has to be below"
+    if schedule.min_lr > optimizer.lr:
+        yield f"schedule.min_lr {schedule.min_lr} is above optimizer.lr {optimizer.lr}"
+    if schedule.warmup >= recipe.iterations:
+        yield f"schedule.warmup {schedule.warmup} is not below iterations {recipe.iterations}"
+    if recipe.batch_size == 1:
+        yield "batch_size is 1, and batch normalisation needs 2 images at least"
+    if recipe.ema_decay == 1:
+        yield "ema_decay is 1: the average would never change; 0.999 is usual"
+    yield from _find_crop_problems(recipe)
+
+
+def _find_crop_problems(recipe: "Recipe") -> Iterator[str]:
+    crop_hw = recipe.crop_hw
+    if min(crop_hw) < _SMALLEST_CROP:
+        yield f"crop_hw is {[*crop_hw]}, and has to be {_SMALLEST_CROP} or more"
+    for table in recipe.transforms:
+        try:
+            largest = max(table.get("ratio_range", (1.0,)))
+            largest_hw = [math.ceil(edge * largest) for edge in table["size_hw"]]
+            is_larger = any(crop > edge for crop, edge in zip(crop_hw, largest_hw, strict=True))
+        # It is another transform, or has options of other types, which building it reports.
+        except (KeyError, TypeError, ValueError):
+            continue
+        if table.get("name") == "resize" and is_larger:
+            yield (
+                f"crop_hw {[*crop_hw]} is larger than all images, which the transform resize makes "
+                f"{largest_hw} at most"
+            )
+
+
+def _check_names(recipe: "Recipe") -> None:
+    entry = find_entry(recipe.model)
+    if not entry.architecture:
+        raise BddsegError(
+            f"{entry.name} cannot be trained: its network is in an {entry.runtime} file.",
+            "Use a model whose entry has an architecture: `bddseg zoo list --json`.",
+        )
+    check_init(recipe.init)
+    # Names alone: the modules of losses import torch.
+    _check_name("bddseg.losses", "loss", recipe.loss.name)
+    for number, table in enumerate(recipe.transforms):
+        name = table.get("name")
+        if not isinstance(name, str):
+            raise BddsegError(
+                f"transforms[{number}] has no name.", 'Give one, as in { name = "flip" }.'
+            )
+        _check_name("bddseg.transforms", "transform", name)
+
+
+def _check_name(group: str, kind: str, name: str) -> None:
+    known = Registry[Any](group, kind).list_names()
+    if name not in known:
+        raise unknown_name(kind, name, known, f"Is the plugin that adds the {kind} installed?")
+
+
+def _list_numbers(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers in a table and in those within it, each with its key."""
+    for key, value in table.items():
+        if isinstance(value, float):
+            yield prefix + key, value
+        elif isinstance(value, Mapping):
+            yield from _list_numbers(value, f"{prefix}{key}.")
