@@ -1,0 +1,203 @@
+"""`bddseg train`: train a model by a recipe."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.options import (
+    INPUT,
+    MODEL,
+    OUTPUT,
+    PERFORMANCE,
+    PRECISION,
+    AsJson,
+    Compile,
+    Device,
+    NetworkThreads,
+    Overwrite,
+    number,
+    option,
+)
+from bddseg.cli.table import make_table
+from bddseg.errors import INTERRUPTED, BddsegError, quote
+
+if TYPE_CHECKING:
+    from bddseg_train.options import TrainOptions
+    from bddseg_train.recipe import Recipe
+    from bddseg_train.record import TrainingRecord
+
+_DATA = (
+    "Folder of the training data: BDD100K's, or one with images and masks, or with these in train "
+    "and val."
+)
+_SET = "Replace a value of the recipe, as in optimizer.lr=0.005; repeat it for several."
+_INIT = (
+    "Initial weights: zoo:MODEL, backbone:NAME (resnet50_v1c, resnet101_v1c, hrnetv2_w48), a "
+    'checkpoint, or "" for random ones.'
+)
+_IMAGES = (
+    "Images of a device at a time, as memory allows; the recipe's batch is the sum of several."
+)
+_WORKERS = "Processes that read and transform frames, for each device."
+
+
+def _complete(incomplete: str) -> list[str]:
+    from bddseg_train.recipe import list_recipes
+
+    with warnings.catch_warnings():
+        # Warnings about broken plugins would be printed into a command line being completed.
+        warnings.simplefilter("ignore")
+        recipes = list_recipes()
+    return [recipe.name for recipe in recipes if recipe.name.startswith(incomplete)]
+
+
+def train(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A recipe of `bddseg train --list`, or a TOML file.",
+            autocompletion=_complete,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, option("--out -o", "Folder for the results.", OUTPUT, show_default=False)
+    ] = None,
+    list_only: Annotated[bool, option("--list", "List the recipes.", MODEL)] = False,
+    data: Annotated[Path | None, option("--data", _DATA, INPUT, metavar="DIR")] = None,
+    settings: Annotated[list[str] | None, option("--set", _SET, MODEL, metavar="KEY=VALUE")] = None,
+    init: Annotated[str | None, option("--init", _INIT, MODEL, metavar="WEIGHTS")] = None,
+    tensorboard: Annotated[
+        bool, option("--tensorboard", "Also write OUT/tensorboard.", OUTPUT)
+    ] = False,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    gpus: Annotated[
+        int | None, number("--gpus", "Processes, one for each GPU.", PERFORMANCE)
+    ] = None,
+    precision: Annotated[Literal["fp32", "bf16"], PRECISION] = "fp32",
+    images_per_step: Annotated[
+        int | None, number("--images-per-step", _IMAGES, PERFORMANCE)
+    ] = None,
+    workers: Annotated[int, number("--workers", _WORKERS, PERFORMANCE, min=0)] = 2,
+    threads: NetworkThreads = None,
+    compile_network: Compile = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model by a recipe, and score it on the validation frames.
+
+    OUT/model.toml is then used as a model. The same command goes on with a run that was
+    interrupted. On several machines, start it with torchrun.
+
+    Examples:
+      bddseg train --list
+      bddseg train RECIPE --data bdd100k -o out --images-per-step 4
+      bddseg train RECIPE --data frames -o out --set iterations=2000
+    """
+    if list_only:
+        _show_recipes(as_json=as_json)
+        return
+    if recipe is None:
+        raise typer.BadParameter("Give a recipe; --list shows all.", param_hint="RECIPE")
+    if out is None:
+        raise typer.BadParameter("Give a folder for the results.", param_hint="--out / -o")
+    if gpus and device not in ("auto", "cuda"):
+        raise typer.BadParameter(f"--gpus excludes --device {device}.")
+    chosen = _choose_recipe(recipe, settings or [], data, init)
+    from bddseg_train.options import TrainOptions
+
+    options = TrainOptions(
+        device="cuda" if gpus else device,
+        precision=precision,
+        images_per_step=images_per_step,
+        num_workers=workers,
+        num_threads=threads or 0,
+        compile=compile_network,
+        tensorboard=tensorboard,
+        num_gpus=gpus or 1,
+        overwrite=overwrite,
+    )
+    _run(chosen, out, options, as_json=as_json)
+
+
+def _choose_recipe(name: str, settings: list[str], data: Path | None, init: str | None) -> "Recipe":
+    """Return the recipe, with what options say.
+
+    Raises:
+        BddsegError: it is invalid, or names no data.
+    """
+    import msgspec
+
+    from bddseg_train.recipe import Data, find_recipe
+
+    own = [] if init is None else [f"init={json.dumps(init, ensure_ascii=False)}"]
+    recipe = find_recipe(name, [*settings, *own])
+    if data is not None:
+        limited = Data(root=str(data.absolute()), limit=recipe.data.limit)
+        recipe = msgspec.structs.replace(recipe, data=limited)
+    if not recipe.data.root and recipe.data.train is None:
+        raise BddsegError(f"The recipe {name} names no data.", "Give its folder: --data DIR")
+    return recipe
+
+
+def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool) -> None:
+    import msgspec
+
+    from bddseg.inference.distributed.rank import read_rank_info
+
+    # Last, because it imports torch, which takes seconds: mistakes in names show at once.
+    from bddseg_train.live import open_view
+    from bddseg_train.run import run_training
+    from bddseg_train.signals import catch_signals
+    from bddseg_train.view import SilentView
+
+    info = read_rank_info()
+    is_first = info is None or info.rank == 0
+    with catch_signals() as should_stop, open_view() as view:
+        shown = view if is_first else SilentView()
+        record = run_training(recipe, out, options, view=shown, should_stop=should_stop)
+    if is_first and as_json:
+        show_json({"recipe": recipe.name, "out": str(out)} | msgspec.to_builtins(record))
+    elif is_first:
+        show(_summarize(recipe, out, record))
+    if record.step < record.iterations:
+        if is_first:
+            show_note("The same command goes on.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _summarize(recipe: "Recipe", out: Path, record: "TrainingRecord") -> str:
+    done = f"{record.step:,} of {record.iterations:,} steps of {recipe.name} done, in {out}."
+    score = "" if record.best_score is None else f" Best score: {record.best_score:.2f}."
+    use = f"\nUse it: bddseg infer {quote(record.model)} FRAMES -o OUT" if record.model else ""
+    return f"{done}{score}{use}"
+
+
+def _show_recipes(*, as_json: bool) -> None:
+    import msgspec
+
+    from bddseg_train.recipe import list_recipes
+
+    recipes = list_recipes()
+    if as_json:
+        show_json([msgspec.to_builtins(recipe) for recipe in recipes])
+        return
+    rows = [
+        [
+            recipe.name,
+            f"{recipe.iterations:,}",
+            "x".join(map(str, recipe.crop_hw)),
+            str(recipe.batch_size),
+            recipe.init or "random",
+            "" if recipe.model == recipe.name else recipe.model,
+        ]
+        for recipe in recipes
+    ]
+    headings = ["recipe", "steps", "crop", "batch", "initial weights", "model"]
+    if not any(row[-1] for row in rows):
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
+    show(make_table(headings, rows, text=(0, 4, 5)))
