@@ -101,11 +101,14 @@ class ColorJitter(RandomTransform[JitterParams]):
 
 
 def _change(table: _Table, *, factor: float = 1.0, offset: float = 0.0) -> _Table:
-    return np.clip(table.astype(np.float32) * factor + offset, 0, 255).astype(np.uint8)
+    changed: npt.NDArray[np.float32] = table.astype(np.float32) * factor + offset
+    return changed.clip(0, 255).astype(np.uint8)
 
 
 def _look_up(image: Image, table: _Table) -> Image:
-    return image if table is _LEVELS else cv2.LUT(image, table).astype(np.uint8, copy=False)
+    if table is _LEVELS:
+        return image
+    return cv2.LUT(image, table).astype(np.uint8, copy=False)
 
 
 def _look_up_hsv(image: Image, hue: _Table, saturation: _Table) -> Image:
