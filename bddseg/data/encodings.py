@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bddseg.data.mask import read_mask
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.png import PngImage, read_png
 from bddseg.io.read import UnreadableFileError
 from bddseg.tasks.task import IGNORE_INDEX, Task
@@ -20,6 +20,8 @@ from bddseg.types import Image, LabelMap, SizeHW
 # classes, the class that fills nearly all of these rows is the background.
 _UPPER_SHARE = 0.25
 _FILLED_SHARE = 0.95
+# Label maps of fewer rows are no scenes.
+MIN_SCENE_ROWS = 32
 
 
 class Encoding(StrEnum):
@@ -155,13 +157,16 @@ def colors_to_ids(pixels: Image, task: Task) -> LabelMap:
     return labels
 
 
-def read_label_file(path: Path, task: Task, encoding: Encoding) -> LabelMap:
+def read_label_file(
+    path: Path, task: Task, encoding: Encoding, *, strict: bool = False
+) -> LabelMap:
     """Return the class ids, (H, W), uint8, in a label file.
 
     Args:
         path: The file.
         task: Task of its labels.
         encoding: Encoding of the file: `CURRENT`, `LEGACY` or `COLOR`.
+        strict: Refuse ids that look like the other encoding of ids.
 
     Raises:
         BddsegError: it cannot be read, or has ids or colors that the task does not have.
@@ -181,12 +186,33 @@ def read_label_file(path: Path, task: Task, encoding: Encoding) -> LabelMap:
             f"{task.num_classes - 1}.",
             "If it is of another task, use -t.",
         )
+    if strict:
+        _refuse_other_ids(path, labels, task, encoding)
     return _rotate_ids(labels, task, -1) if encoding is Encoding.LEGACY else labels
 
 
 def to_legacy_ids(labels: LabelMap, task: Task) -> LabelMap:
     """Return legacy ids, (H, W), uint8, of class ids: 0 for the background, classes from 1."""
     return _rotate_ids(labels, task, 1)
+
+
+def _refuse_other_ids(path: Path, labels: LabelMap, task: Task, encoding: Encoding) -> None:
+    """Raise a BddsegError for ids that look current where legacy ones were expected, or vice versa.
+
+    Counting all pixels takes longer than decoding them. Few of the upper rows show whether it is
+    needed: the other encoding's background has to fill them.
+    """
+    if task.background is None or labels.shape[0] < MIN_SCENE_ROWS:
+        return
+    other = Encoding.CURRENT if encoding is Encoding.LEGACY else Encoding.LEGACY
+    background = task.fill_id if other is Encoding.CURRENT else 0
+    few = labels[: int(labels.shape[0] * _UPPER_SHARE) : 8, ::8]
+    if (few == background).mean() < 0.5 or detect_id_encoding(labels, task)[0] is not other:
+        return
+    raise BddsegError(
+        f"{path} looks like {other} ids, and the files beside it are {encoding}.",
+        f"Check them: bddseg labels check {quote(path.parent)} -t {task.name}",
+    )
 
 
 def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import ExifTags
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -23,6 +24,8 @@ from bddseg.types import Image, SizeHW
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 CAN_READ_HEIC = find_spec("pillow_heif") is not None
 
+# Orientations of EXIF data in which rows are columns.
+_TURNED = frozenset({5, 6, 7, 8})
 _HEADER_READERS = (
     JpegImageFile,
     PngImageFile,
@@ -56,6 +59,21 @@ def read_image(path: Path) -> Image:
         reason = f"it is not an image that OpenCV can decode ({len(data)} bytes)"
         raise UnreadableFileError(path, reason)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def read_image_size(path: Path) -> SizeHW:
+    """Return the size of an image as `read_image` returns it, from its header where Pillow can.
+
+    Raises:
+        UnreadableFileError: the file is missing, or cannot be decoded.
+    """
+    for reader in _HEADER_READERS:
+        with suppress(Exception), path.open("rb") as file, reader(file) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+            return (width, height) if is_turned else (height, width)
+    height, width, _ = read_image(path).shape
+    return height, width
 
 
 def write_jpeg(path: Path, image: Image, *, quality: int = 95) -> None:

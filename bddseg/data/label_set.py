@@ -1,7 +1,7 @@
 """Label maps by name, from whatever they are written in: mask files, or Scalabel JSON."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -83,6 +83,30 @@ class LabelSet(dict[str, LabelMapRef]):
                 "Give both sources the same folders, or give every file a name of its own.",
             )
         return refs[0] if refs else None
+
+    def match(self, origins: Mapping[str, str]) -> Iterator[LabelMapRef | None]:
+        """Yield the label map of each frame, or None; see `find`.
+
+        Args:
+            origins: The frames by name: where each is, for messages.
+
+        Raises:
+            BddsegError: several label maps fit a frame, or several frames a label map.
+        """
+        owners: dict[str, str] = {}
+        for name, origin in origins.items():
+            found = self.find(name)
+            # One that has the path of another frame belongs to that one.
+            if found and found.name != name and found.name in origins:
+                found = None
+            if found and found.name in owners:
+                raise BddsegError(
+                    f"{found.origin} could belong to {owners[found.name]} or to {origin}.",
+                    "Give both sources the same folders, or give every file a name of its own.",
+                )
+            if found:
+                owners[found.name] = origin
+            yield found
 
     @cached_property
     def _by_file_name(self) -> dict[str, list[LabelMapRef]]:

@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from bddseg.data.encodings import Detection, Encoding, detect_encoding, inspect_file
+from bddseg.data.encodings import (
+    MIN_SCENE_ROWS,
+    Detection,
+    Encoding,
+    Inspection,
+    detect_encoding,
+    inspect_file,
+)
 from bddseg.errors import BddsegError, quote
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.record import find_record
@@ -14,29 +21,43 @@ from bddseg.tasks.task import IGNORE_INDEX, TASKS, Task
 
 # Masks that are looked at; in fewer than `_MANY`, a class can be missing by chance.
 _SAMPLE, _MANY = 40, 20
-# The share of the conclusive masks that has to be legacy. Masks of fewer rows are no scenes.
-_CLEAR_SHARE, _MIN_ROWS = 0.9, 32
+# The share of the conclusive masks that has to be legacy.
+_CLEAR_SHARE = 0.9
 # The tasks that the dataset's first labels were of.
 _LEGACY_TASKS = (DRIVABLE.name, DRIVABLE_BINARY.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MaskSample:
     """A sample of masks.
 
     Attributes:
         source: Where they come from.
         task: Task that they are read as.
-        number: Number of masks.
-        ids: The class ids that occur.
-        detection: Their encoding.
+        inspections: What each looks like.
     """
 
     source: Path
     task: Task
-    number: int
-    ids: frozenset[int]
-    detection: Detection
+    inspections: tuple[Inspection, ...]
+
+    @property
+    def number(self) -> int:
+        """Number of masks."""
+        return len(self.inspections)
+
+    @cached_property
+    def ids(self) -> frozenset[int]:
+        """The class ids that occur."""
+        return frozenset(number for each in self.inspections for number in each.ids) - {
+            IGNORE_INDEX
+        }
+
+    @cached_property
+    def detection(self) -> Detection:
+        """Their encoding."""
+        scenes = [each for each in self.inspections if each.size_hw[0] >= MIN_SCENE_ROWS]
+        return detect_encoding(scenes)
 
     @property
     def is_legacy(self) -> bool:
@@ -112,10 +133,4 @@ def sample_masks(source: Path, masks: Sequence[Path], task: Task) -> MaskSample 
     chosen = masks[:: -(-len(masks) // _SAMPLE)]
     outcomes = map_in_threads(partial(inspect_file, task=task), chosen, NUM_CORES)
     inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
-    return MaskSample(
-        source=source,
-        task=task,
-        number=len(inspections),
-        ids=frozenset(number for each in inspections for number in each.ids) - {IGNORE_INDEX},
-        detection=detect_encoding([each for each in inspections if each.size_hw[0] >= _MIN_ROWS]),
-    )
+    return MaskSample(source=source, task=task, inspections=tuple(inspections))

@@ -106,6 +106,23 @@ def read_png_bytes(path: Path) -> bytes:
     return data
 
 
+def read_png_size(path: Path) -> tuple[int, int]:
+    """Return height and width as the header of a PNG file has them; the rest is not read.
+
+    Raises:
+        UnreadableFileError: it is missing, or not a PNG file.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(24)
+    except OSError as error:
+        raise UnreadableFileError(path, error.strerror or str(error)) from error
+    if len(header) < 24 or not header.startswith(SIGNATURE):
+        raise UnreadableFileError(path, "it is not a PNG file")
+    width, height = struct.unpack(">II", header[16:])
+    return height, width
+
+
 def _decode(path: Path, data: bytes) -> PngImage:
     if data[_DEPTH_AND_TYPE] == _8BIT_GREY:
         if (found := _decode_grey(data)) is not None:

@@ -27,20 +27,9 @@ def pair_label_sets(ground_truth: LabelSet, predictions: LabelSet) -> list[Pair]
             "not ground truth.",
             f"Are the two swapped? Try -g {predictions.source} -r {ground_truth.source}.",
         )
-    pairs: list[Pair] = []
-    owners: dict[str, LabelMapRef] = {}
-    for name, ref in ground_truth.items():
-        found = predictions.find(name)
-        # One that has the path of another frame belongs to that one.
-        if found and found.name != name and found.name in ground_truth:
-            found = None
-        if found and (owner := owners.setdefault(found.name, ref)) is not ref:
-            raise BddsegError(
-                f"{found.origin} could belong to {owner.origin} or to {ref.origin}.",
-                "Give both sources the same folders, or give every file a name of its own.",
-            )
-        pairs.append((ref, found))
-    if not owners:
+    found = predictions.match({name: ref.origin for name, ref in ground_truth.items()})
+    pairs = list(zip(ground_truth.values(), found, strict=True))
+    if not any(prediction for _, prediction in pairs):
         raise BddsegError(
             f"No file name in {predictions.source} is also in {ground_truth.source} "
             f"(such as {pairs[0][0].name}).",

@@ -77,14 +77,6 @@ def write_grid(
         write_jpeg(out, grid, quality=_JPEG_QUALITY)
 
 
-def sample_evenly(images: Sequence[FrameRef], limit: int) -> list[FrameRef]:
-    """Return at most `limit` images, evenly spaced: the first, the last and some in between."""
-    if limit >= len(images):
-        return list(images)
-    indices = np.linspace(0, len(images) - 1, limit).round().astype(int)
-    return [images[index] for index in indices]
-
-
 def _fit(image: Image, size_hw: SizeHW) -> Image:
     """Return the image resized to fit, centered on white."""
     height, width = size_hw

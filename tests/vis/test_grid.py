@@ -7,9 +7,10 @@ import pytest
 
 from bddseg.data.image import read_image, write_jpeg
 from bddseg.data.sources.files import find_images
+from bddseg.data.sources.source import sample_evenly
 from bddseg.errors import BddsegError
 from bddseg.vis.batch import DrawOptions
-from bddseg.vis.grid import sample_evenly, write_grid
+from bddseg.vis.grid import write_grid
 
 
 @pytest.fixture

@@ -33,8 +33,9 @@ def grid(
       bddseg vis grid -i errors -o grid.png -n 4 --columns 2 --width 480
     """
     from bddseg.data.sources.files import find_images
+    from bddseg.data.sources.source import sample_evenly
     from bddseg.vis.batch import DrawOptions
-    from bddseg.vis.grid import sample_evenly, write_grid
+    from bddseg.vis.grid import write_grid
 
     # An earlier grid in the same folder is not part of the new one.
     found = [ref for ref in find_images(images) if ref.path.resolve() != out.resolve()]

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from bddseg.errors import BddsegError
 from bddseg.registry import Registry, require_class
 from bddseg.types import Image
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,14 @@ def group_sequences(refs: Iterable[FrameRef]) -> Iterator[list[FrameRef]]:
 def get_folder(name: str) -> str:
     """Return the folder of a frame's name: "night" of "night/0001"; empty if it has none."""
     return name.rpartition("/")[0]
+
+
+def sample_evenly(items: Sequence[T], limit: int) -> list[T]:
+    """Return at most `limit` items, evenly spaced: the first, the last and some in between."""
+    if limit >= len(items):
+        return list(items)
+    last = len(items) - 1
+    return [items[round(number * last / max(limit - 1, 1))] for number in range(limit)]
 
 
 class Source(Protocol):

@@ -34,7 +34,8 @@ class Split(_Table, frozen=True, kw_only=True):
 
     Attributes:
         images: An image, a folder, a glob pattern or a list file, as `bddseg infer` takes them.
-        labels: A folder of masks or colormaps, or Scalabel JSON.
+        labels: A folder of masks or colormaps, or Scalabel JSON; empty if `images` is a text file
+            with a pair on each line: image, tab, label file.
     """
 
     images: str
@@ -51,12 +52,15 @@ class Data(_Table, frozen=True, kw_only=True):
         train: Frames to train on.
         validation: Frames to evaluate on; none where there are none.
         limit: Use only the first so many training frames.
+        encoding: Encoding of label files, "current", "legacy" or "color"; "auto" detects it on a
+            sample.
     """
 
     root: str = ""
     train: Split | None = None
     validation: Split | None = None
     limit: Size | None = None
+    encoding: Literal["auto", "current", "legacy", "color"] = "auto"
 
 
 class Loss(_Table, frozen=True, kw_only=True):

@@ -1,0 +1,94 @@
+"""The frames that a recipe trains on and evaluates on, checked before the first step."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bddseg.bdd100k.layout import TRAIN, VALIDATION, WHERE_DATA_IS, SplitPaths, find_splits
+from bddseg.data.encodings import Encoding
+from bddseg.data.frame_checks import check_sizes, find_shared_frames
+from bddseg.data.labeled_frames import LabeledFrames, open_labeled_frames
+from bddseg.errors import BddsegError
+from bddseg.tasks.task import Task
+from bddseg_train.recipe import Data, Split
+
+# Frames whose size is compared with their labels': a header is read in 0.1 ms.
+_MAX_SIZES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedData:
+    """What is trained on and evaluated on.
+
+    Attributes:
+        train: Frames to train on.
+        validation: Frames to evaluate on, if there are some.
+        notes: What the user should know, in sentences.
+    """
+
+    train: LabeledFrames
+    validation: LabeledFrames | None
+    notes: tuple[str, ...]
+
+
+def open_data(data: Data, task: Task) -> OpenedData:
+    """Return the frames of a recipe; of each set, a sample of the labels and headers is read.
+
+    Args:
+        data: Where they are.
+        task: Task of the labels.
+
+    Raises:
+        BddsegError: there are none to train on, they are not labels of the task, labels and images
+            differ in size, or a frame is in both sets.
+    """
+    train, validation, notes = _find(data, task)
+    opened = _open(train, data, task)
+    if data.limit is not None:
+        opened = replace(opened, frames=opened.frames[: data.limit])
+    evaluated = _open(validation, data, task) if validation else None
+    if evaluated is None:
+        notes.append("There are no validation frames: the network is not scored.")
+    else:
+        _refuse_shared(opened, evaluated)
+    notes = [*opened.notes, *(evaluated.notes if evaluated else ()), *notes]
+    return OpenedData(train=opened, validation=evaluated, notes=tuple(notes))
+
+
+def _find(data: Data, task: Task) -> tuple[Split, Split | None, list[str]]:
+    """Return where each set is, and notes."""
+    train, validation = data.train, data.validation
+    notes: list[str] = []
+    if data.root and not (train and validation):
+        folder = find_splits(Path(data.root), task)
+        notes += folder.incomplete
+        train = train or _to_split(folder.splits.get(TRAIN))
+        validation = validation or _to_split(folder.splits.get(VALIDATION))
+    if train is None:
+        where = f"{data.root} has none" if data.root else "the recipe names none"
+        raise BddsegError(
+            f"There are no frames to train on: {where}.",
+            f"Give a folder with --set data.root=DIR. {WHERE_DATA_IS}",
+        )
+    return train, validation, notes
+
+
+def _to_split(paths: SplitPaths | None) -> Split | None:
+    return Split(images=str(paths.images), labels=str(paths.labels)) if paths else None
+
+
+def _open(split: Split, data: Data, task: Task) -> LabeledFrames:
+    encoding = None if data.encoding == "auto" else Encoding(data.encoding)
+    frames = open_labeled_frames(split.images, split.labels, task, encoding=encoding)
+    check_sizes(frames, _MAX_SIZES)
+    return frames
+
+
+def _refuse_shared(train: LabeledFrames, validation: LabeledFrames) -> None:
+    """Raise a BddsegError for frames in both sets: their scores would be too good."""
+    shared = find_shared_frames(train, validation)
+    if shared:
+        raise BddsegError(
+            f"Training and validation share frames, {len(shared)} at least: {shared[0].first} and "
+            f"{shared[0].second} are the same.",
+            "Remove them from one of the two; bddseg data check lists all.",
+        )
