@@ -23,7 +23,10 @@ def test_checksums_are_those_of_the_tools(tmp_path: Path) -> None:
     assert found.git_sha1 == git.stdout.strip()
 
 
-@pytest.mark.parametrize(("length", "kind"), [(32, "MD5"), (64, "SHA-256"), (40, "SHA-1 in git")])
+@pytest.mark.parametrize(
+    ("length", "kind"),
+    [(32, "MD5"), (64, "SHA-256"), (40, "SHA-1 in git"), (8, "SHA-256's beginning")],
+)
 def test_a_checksum_is_compared_with_that_of_its_kind(
     tmp_path: Path, length: int, kind: str
 ) -> None:

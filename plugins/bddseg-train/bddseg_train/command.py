@@ -192,12 +192,12 @@ def _show_recipes(*, as_json: bool) -> None:
             f"{recipe.iterations:,}",
             "x".join(map(str, recipe.crop_hw)),
             str(recipe.batch_size),
-            recipe.init or "random",
+            "ImageNet" if recipe.init.startswith("backbone:") else recipe.init or "random",
             "" if recipe.model == recipe.name else recipe.model,
         ]
         for recipe in recipes
     ]
-    headings = ["recipe", "steps", "crop", "batch", "initial weights", "model"]
+    headings = ["recipe", "iterations", "crop", "batch", "initial weights", "model"]
     if not any(row[-1] for row in rows):
         headings, rows = headings[:-1], [row[:-1] for row in rows]
     show(make_table(headings, rows, text=(0, 4, 5)))

@@ -1,6 +1,6 @@
 """Initial weights: random ones, a model's, a backbone's from ImageNet, or a checkpoint's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _BACKBONE = "backbone."
-# A checkpoint of the same architecture can lack a few layers or have a few others, such as an
-# auxiliary head. With more, it is of another one.
-_LARGEST_DIFFERENCE = 0.05
 # They count batches, and no layer of ours uses the number; older checkpoints have none.
 _COUNTER = ".num_batches_tracked"
 
@@ -111,7 +108,7 @@ def _add_prefix(
     """
     layers = {name.split(".")[1] for name in own if name.startswith(_BACKBONE)}
     used = {_BACKBONE + name: each for name, each in state.items() if name.split(".")[0] in layers}
-    return used, sorted({name.split(".")[0] for name in state} - layers)
+    return used, sorted(_list_parts(state) - layers)
 
 
 def _compare(state: Mapping[str, "Tensor"], own: Mapping[str, "Tensor"], path: Path) -> list[str]:
@@ -123,9 +120,12 @@ def _compare(state: Mapping[str, "Tensor"], own: Mapping[str, "Tensor"], path: P
     from bddseg.models.checkpoint import format_shape, list_names
 
     missing = [name for name in own if name not in state and not name.endswith(_COUNTER)]
-    unexpected = [name for name in state if name not in own]
+    unexpected = [name for name in state if name not in own and not name.endswith(_COUNTER)]
     misshapen = [name for name in own if name in state and state[name].shape != own[name].shape]
-    is_other = len(missing) + len(unexpected) > _LARGEST_DIFFERENCE * len(own)
+    # A part such as the auxiliary head can be on one side alone; parts of both have to be the same.
+    shared = _list_parts(own) & _list_parts(state)
+    is_other = bool(shared & (_list_parts(missing) | _list_parts(unexpected)))
+    is_other |= 2 * len(missing) > len(own)
     if is_other or not _differ_by_classes([(state[name], own[name]) for name in misshapen]):
         shapes = [
             f"{name} {format_shape(state[name])} instead of {format_shape(own[name])}"
@@ -139,10 +139,16 @@ def _compare(state: Mapping[str, "Tensor"], own: Mapping[str, "Tensor"], path: P
         )
     notes = []
     if misshapen:
-        notes.append(f"{path.name} has other classes: {', '.join(misshapen)} start random.")
+        names = ", ".join(misshapen)
+        notes.append(f"{path.name} has another number of classes: {names} start random.")
     for kind, names in (("missing", missing), ("unexpected", unexpected)):
         notes += [f"{path.name} has {each}" for each in list_names(kind, names)]
     return notes
+
+
+def _list_parts(names: Iterable[str]) -> set[str]:
+    """Return the parts of a network that parameters are in, such as "decode_head"."""
+    return {name.partition(".")[0] for name in names}
 
 
 def _differ_by_classes(pairs: Sequence[tuple["Tensor", "Tensor"]]) -> bool:
