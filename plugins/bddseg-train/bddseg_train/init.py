@@ -45,7 +45,7 @@ def load_initial_weights(
     A class layer of another number of classes keeps its random weights.
 
     Args:
-        network: The network, with random weights.
+        network: The network; the weights that stay random are drawn with torch's generator.
         init: Nothing for random weights, "zoo:NAME" for the published ones of a model,
             "backbone:NAME" for those of an ImageNet backbone, or a checkpoint file: of a whole
             network, or of a backbone alone.
@@ -53,11 +53,13 @@ def load_initial_weights(
 
     Raises:
         BddsegError: they cannot be downloaded or read, or are of another architecture: the error
-            lists names, and the network is not changed.
+            lists names.
     """
     from bddseg.zoo.download import get_weights
+    from bddseg_train.random_weights import draw_weights
 
     check_init(init)
+    draw_weights(network)
     if not init:
         return ["All weights are random at the start."]
     kind, _, name = init.partition(":")
@@ -139,8 +141,8 @@ def _compare(state: Mapping[str, "Tensor"], own: Mapping[str, "Tensor"], path: P
         )
     notes = []
     if misshapen:
-        names = ", ".join(misshapen)
-        notes.append(f"{path.name} has another number of classes: {names} start random.")
+        listed = ", ".join(misshapen)
+        notes.append(f"{path.name} has another number of classes: {listed} start random.")
     for kind, names in (("missing", missing), ("unexpected", unexpected)):
         notes += [f"{path.name} has {each}" for each in list_names(kind, names)]
     return notes

@@ -32,18 +32,38 @@ weights = {{ urls = ["{url}"], sha256_prefix = "{prefix}" }}
 """
 
 
-def build(seed: int = 0, *, num_classes: int = 3, depth: int = 18, **options: Any) -> nn.Module:
+def build(
+    seed: int = 0,
+    architecture: str = "pspnet",
+    *,
+    num_classes: int = 3,
+    depth: int = 18,
+    **options: Any,
+) -> nn.Module:
     """Return a small network."""
     torch.manual_seed(seed)
     backbone = {"type": "resnet", "depth": depth, "base_channels": 4}
     backbone |= {"strides": [1, 2, 1, 1], "dilations": [1, 1, 2, 4]}
     head = {"channels": 8, "pool_scales": [1, 2]}
-    return ARCHITECTURES.load("pspnet")(
+    return ARCHITECTURES.load(architecture)(
         num_classes=num_classes,
         dropout=0.1,
         align_corners=False,
         **{"backbone": backbone, "head": head, **options},
     )
+
+
+def load(network: nn.Module, init: object, seed: int = 0) -> list[str]:
+    """Load initial weights, as a run with this seed does."""
+    torch.manual_seed(seed)
+    return load_initial_weights(network, str(init))
+
+
+def build_random(seed: int) -> nn.Module:
+    """Return a small network with the weights that a run without others starts from."""
+    network = build(seed)
+    load(network, "", seed)
+    return network
 
 
 def save(path: Path, state: dict[str, Tensor], key: str = "state_dict") -> Path:
@@ -120,7 +140,7 @@ def test_a_backbone_is_downloaded_once_and_checked(
     publish(backbone, site.url, monkeypatch)
     network = build(0)
     for _ in range(2):
-        notes = load_initial_weights(network, "backbone:tiny")
+        notes = load(network, "backbone:tiny")
     assert site.requests == [f"/{FOLDER}/{backbone.name}"]
     cached = tmp_path / "home" / FOLDER / backbone.name
     assert cached.read_bytes() == backbone.read_bytes()
@@ -129,7 +149,7 @@ def test_a_backbone_is_downloaded_once_and_checked(
     )
     loaded = list_equal(network, build(1)) & list_weights(network)
     assert loaded == {name for name in list_weights(network) if name.startswith("backbone.")}
-    assert list_equal(network, build(0)) >= list_weights(network) - loaded
+    assert list_equal(network, build_random(0)) >= list_weights(network) - loaded
     assert "fc" in notes[0]
     assert "the heads with random ones" in notes[1]
     assert len(notes) == 2
@@ -140,7 +160,7 @@ def test_a_backbone_with_another_checksum_is_refused(
 ) -> None:
     publish(backbone, site.url, monkeypatch, prefix="00000000")
     with pytest.raises(BddsegError) as caught:
-        load_initial_weights(build(), "backbone:tiny")
+        load(build(), "backbone:tiny")
     digest = hashlib.sha256(backbone.read_bytes()).hexdigest()[:8]
     assert f"its SHA-256's beginning is {digest}, expected 00000000" in caught.value.message
     assert "--init FILE" in caught.value.hint
@@ -154,7 +174,7 @@ def test_a_backbone_comes_from_a_mirror(
     publish(backbone, "http://127.0.0.1:9", monkeypatch)
     monkeypatch.setenv("BDDSEG_MIRRORS", site.url + path)
     network = build(0)
-    load_initial_weights(network, "backbone:tiny")
+    load(network, "backbone:tiny")
     assert "backbone.layer1.0.conv1.weight" in list_equal(network, build(1))
 
 
@@ -168,13 +188,13 @@ def test_the_published_checksums_are_those_in_the_names_of_the_files() -> None:
 
 def test_a_file_of_a_backbone_is_recognized(backbone: Path) -> None:
     network = build(0)
-    load_initial_weights(network, str(backbone))
+    load(network, backbone)
     assert "backbone.layer1.0.conv1.weight" in list_equal(network, build(1))
 
 
 def test_a_models_published_weights_are_loaded() -> None:
     network, entry = build_network(find_entry("demo")), find_entry("demo")
-    assert load_initial_weights(network, "zoo:demo") == []
+    assert load(network, "zoo:demo") == []
     state = read_checkpoint(get_weights(entry))
     assert all(tensor.equal(state[name]) for name, tensor in network.state_dict().items())
 
@@ -183,34 +203,60 @@ def test_a_models_published_weights_are_loaded() -> None:
 def test_a_checkpoint_is_loaded(tmp_path: Path, key: str) -> None:
     network = build(0)
     path = save(tmp_path / "last.pt", build(1).state_dict(), key)
-    assert load_initial_weights(network, str(path)) == []
+    assert load(network, path) == []
     assert list_equal(network, build(1)) >= list_weights(network)
 
 
 def test_nothing_means_random_weights() -> None:
     network = build(0)
-    assert load_initial_weights(network, "") == ["All weights are random at the start."]
-    assert list_equal(network, build(0)) == {name for name, _ in network.named_parameters()}
+    assert load(network, "") == ["All weights are random at the start."]
+    assert list_equal(network, build_random(0)) == {name for name, _ in network.named_parameters()}
+    assert not list_equal(network, build_random(1)) & list_weights(network)
+
+
+def test_random_weights_are_distributed_as_mmsegmentations() -> None:
+    weights = dict(build_random(0).named_parameters())
+    for name, channels in (("backbone.layer4.0.conv2", 32), ("decode_head.bottleneck.conv", 8)):
+        # Kaiming, over outputs: variance 2 / (channels x 9).
+        assert weights[f"{name}.weight"].std().item() == pytest.approx(
+            (2 / (channels * 9)) ** 0.5, rel=0.05
+        )
+    assert weights["decode_head.conv_seg.weight"].abs().max() < 0.05
+    assert not weights["decode_head.conv_seg.bias"].any()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [("gcnet", {"ratio": 0.25}), ("dnlnet", {"reduction": 2, "use_scale": True})],
+)
+def test_context_blocks_are_the_identity_at_first(
+    architecture: str, options: dict[str, Any]
+) -> None:
+    network = build(0, architecture, head={"channels": 8, **options})
+    load(network, "")
+    (block,) = (each for name, each in network.named_modules() if name.endswith("_block"))
+    maps = torch.rand(2, 8, 5, 6)
+    assert torch.equal(block(maps), maps)
 
 
 def test_a_class_layer_of_another_size_stays_random(tmp_path: Path) -> None:
     network = build(0)
     path = save(tmp_path / "city.pth", build(1, num_classes=19).state_dict())
     layer = {"decode_head.conv_seg.weight", "decode_head.conv_seg.bias"}
-    assert load_initial_weights(network, str(path)) == [
+    assert load(network, path) == [
         "city.pth has another number of classes: decode_head.conv_seg.weight, "
         "decode_head.conv_seg.bias start random."
     ]
-    assert list_equal(network, build(0)) >= layer
+    assert list_equal(network, build_random(0)) >= layer
     assert list_equal(network, build(1, num_classes=19)) >= list_weights(network) - layer
 
 
 def test_layers_that_one_side_lacks_are_named(tmp_path: Path) -> None:
     path = save(tmp_path / "with.pth", build(1, auxiliary_head={"channels": 8}).state_dict())
-    (note,) = load_initial_weights(build(0), str(path))
+    (note,) = load(build(0), path)
     assert note.startswith("with.pth has 7 unexpected parameters: auxiliary_head.")
     path = save(tmp_path / "without.pth", build(1).state_dict())
-    (note,) = load_initial_weights(build(0, auxiliary_head={"channels": 8}), str(path))
+    (note,) = load(build(0, auxiliary_head={"channels": 8}), path)
     assert note.startswith("without.pth has 7 missing parameters: auxiliary_head.")
 
 
@@ -228,10 +274,10 @@ def test_a_checkpoint_of_another_architecture_is_an_error_that_lists_names(
     network = build(0)
     path = save(tmp_path / "other.pth", build(1, **options).state_dict())
     with pytest.raises(BddsegError) as caught:
-        load_initial_weights(network, str(path))
+        load(network, path)
     assert caught.value.message.startswith(f"{path} contains weights of another architecture. ")
     assert words in caught.value.message
-    assert list_equal(network, build(0)) == {name for name, _ in network.named_parameters()}
+    assert list_equal(network, build_random(0)) == {name for name, _ in network.named_parameters()}
 
 
 def test_a_checkpoint_with_nan_is_refused(tmp_path: Path) -> None:
@@ -239,10 +285,10 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path: Path) -> None:
     state["backbone.layer1.0.conv1.weight"].fill_(float("nan"))
     path = save(tmp_path / "nan.pth", state)
     with pytest.raises(BddsegError, match=r"layer1.0.conv1.weight contains NaN"):
-        load_initial_weights(build(0), str(path))
+        load(build(0), path)
 
 
 def test_a_backbone_does_not_fit_a_network_of_another_kind(backbone: Path) -> None:
     network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
     with pytest.raises(BddsegError, match="another architecture"):
-        load_initial_weights(network, str(backbone))
+        load(network, backbone)
