@@ -17,6 +17,8 @@ _Table = npt.NDArray[np.uint8]
 _LEVELS: _Table = np.arange(256, dtype=np.uint8)
 # OpenCV has hues in steps of two degrees.
 _NUM_HUES = 180
+# Channels of HSV.
+_HUE, _SATURATION = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +92,13 @@ class ColorJitter(RandomTransform[JitterParams]):
             else:
                 first = _change(first, factor=params.contrast)
         image = _look_up(sample.image, first)
-        # Two ways to HSV and back round twice, as in the reference.
+        # To HSV and back for each of the two, as in the reference.
         if params.saturation is not None:
             table = _change(_LEVELS, factor=params.saturation)
-            image = _look_up_hsv(image, _LEVELS, table)
+            image = _look_up_hsv(image, _SATURATION, table)
         if params.hue is not None:
             table = ((_LEVELS.astype(np.int64) + params.hue) % _NUM_HUES).astype(np.uint8)
-            image = _look_up_hsv(image, table, _LEVELS)
+            image = _look_up_hsv(image, _HUE, table)
         return Sample(_look_up(image, last), sample.labels)
 
 
@@ -111,7 +113,8 @@ def _look_up(image: Image, table: _Table) -> Image:
     return cv2.LUT(image, table).astype(np.uint8, copy=False)
 
 
-def _look_up_hsv(image: Image, hue: _Table, saturation: _Table) -> Image:
+def _look_up_hsv(image: Image, channel: int, table: _Table) -> Image:
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    hsv = cv2.LUT(hsv, np.stack([hue, saturation, _LEVELS], axis=-1)[None])
+    # In less than half of the time of a table with three channels.
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.uint8, copy=False)
