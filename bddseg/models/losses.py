@@ -3,9 +3,7 @@
 Ignored pixels, `IGNORE_INDEX`, have no gradient.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -13,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bddseg.errors import BddsegError
 from bddseg.models.options import OptionError, call_with_options, check_takes_keywords
 from bddseg.progress import pluralize
 from bddseg.registry import Registry
@@ -25,37 +24,16 @@ _Exponent = Annotated[float, msgspec.Meta(ge=1)]
 
 
 class Loss(Protocol):
-    """A loss, built from the keyword `num_classes` and its options."""
+    """A loss, built from its options; K is the number of classes."""
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits (N, K, H, W), float, and class ids (N, H, W), int64 -> a scalar, float32."""
         ...
 
 
-def _check(candidate: Any) -> None:
-    check_takes_keywords(candidate)
-    signature = inspect.signature(candidate)
-    if "num_classes" not in signature.parameters:
-        raise TypeError(f"it has no parameter num_classes: {signature}")
-
-
-LOSSES: Registry[Callable[..., Loss]] = Registry("bddseg.losses", "loss", check=_check)
-
-
-def build_loss(name: str, options: Mapping[str, Any], *, num_classes: int, table: str) -> Loss:
-    """Return the loss of that name.
-
-    Args:
-        name: Name in the registry of losses.
-        options: Keywords of the loss.
-        num_classes: Number of classes, K.
-        table: Key of the table of options, for errors.
-
-    Raises:
-        BddsegError: There is no such loss, or an option does not fit it.
-    """
-    loss = LOSSES.load(name)
-    return call_with_options(partial(loss, num_classes=num_classes), options, table)
+LOSSES: Registry[Callable[..., Loss]] = Registry(
+    "bddseg.losses", "loss", check=check_takes_keywords
+)
 
 
 class CrossEntropy:
@@ -64,22 +42,26 @@ class CrossEntropy:
     It is the mean over all pixels: ignored ones add 0, and count in the denominator.
 
     Args:
-        num_classes: Number of classes, K.
         class_weights: K factors, for the pixels of each class.
     """
 
-    def __init__(self, *, num_classes: int, class_weights: Sequence[_Weight] = ()) -> None:
-        if class_weights and len(class_weights) != num_classes:
-            raise OptionError(
-                "class_weights",
-                f"has {pluralize(len(class_weights), 'number')}: {list(class_weights)}.",
-                f"Give {num_classes} numbers, one for each class.",
-            )
+    def __init__(self, class_weights: Sequence[_Weight] = ()) -> None:
         self._weights = torch.tensor(class_weights, dtype=torch.float32) if class_weights else None
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss; see `Loss`."""
+        """Return the loss; see `Loss`.
+
+        Raises:
+            BddsegError: The number of class weights is not that of the classes.
+        """
+        num_classes = logits.shape[1]
         if self._weights is not None:
+            if len(self._weights) != num_classes:
+                raise BddsegError(
+                    f"The option class_weights of the loss has "
+                    f"{pluralize(len(self._weights), 'number')}: {self._weights.tolist()}.",
+                    f"Give {num_classes} numbers, one for each class.",
+                )
             self._weights = self._weights.to(logits.device)
         return F.cross_entropy(
             logits.float(), labels, self._weights, ignore_index=IGNORE_INDEX, reduction="none"
@@ -93,19 +75,17 @@ class Focal:
     "Focal Loss for Dense Object Detection", https://arxiv.org/abs/1708.02002.
 
     Args:
-        num_classes: Number of classes, K.
         alpha: Weight of the pixels of a class; that of all other pixels is 1 - alpha.
         gamma: How strongly pixels that are nearly right are weighted down.
     """
 
-    def __init__(self, *, num_classes: int, alpha: _Share = 0.25, gamma: _Exponent = 2.0) -> None:
-        self._num_classes = num_classes
+    def __init__(self, alpha: _Share = 0.25, gamma: _Exponent = 2.0) -> None:
         self._alpha = alpha
         self._gamma = gamma
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see `Loss`."""
-        truth, is_labeled = _encode_labels(labels, self._num_classes)
+        truth, is_labeled = _encode_labels(labels, logits.shape[1])
         errors = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
         weights = self._alpha * truth + (1 - self._alpha) * (1 - truth)
         focal = weights * (1 - torch.exp(-errors)) ** self._gamma * errors * is_labeled
@@ -120,28 +100,19 @@ class Tversky:
     "Tversky loss function for image segmentation", https://arxiv.org/abs/1706.05721.
 
     Args:
-        num_classes: Number of classes, K.
         alpha: Weight of false positives; with beta at 0.5 too, it is the Dice loss.
         beta: Weight of false negatives.
         gamma: Exponent.
     """
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        alpha: _Weight = 0.5,
-        beta: _Weight = 0.5,
-        gamma: _Exponent = 1.0,
-    ) -> None:
-        self._num_classes = num_classes
+    def __init__(self, alpha: _Weight = 0.5, beta: _Weight = 0.5, gamma: _Exponent = 1.0) -> None:
         self._alpha = alpha
         self._beta = beta
         self._gamma = gamma
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see `Loss`."""
-        truth, is_labeled = _encode_labels(labels, self._num_classes)
+        truth, is_labeled = _encode_labels(labels, logits.shape[1])
         predicted = logits.float().softmax(1) * is_labeled
         dims = (0, 2, 3)
         positives = (predicted * truth).sum(dims)
@@ -156,15 +127,11 @@ class Sum:
     """The weighted sum of other losses.
 
     Args:
-        num_classes: Number of classes, K.
         losses: Of each, its `name`, its `weight` unless that is 1, and its options.
     """
 
-    def __init__(self, *, num_classes: int, losses: Sequence[dict[str, Any]]) -> None:
-        self._terms = [
-            _build_term(options, num_classes, f"losses[{index}]")
-            for index, options in enumerate(losses)
-        ]
+    def __init__(self, losses: Sequence[dict[str, Any]]) -> None:
+        self._terms = [_build_term(table, f"losses[{index}]") for index, table in enumerate(losses)]
         if not self._terms:
             raise OptionError("losses", "is empty.", 'Give at least one: {name = "focal"}.')
 
@@ -174,12 +141,15 @@ class Sum:
         return torch.stack(terms).sum()
 
 
-def _build_term(options: Mapping[str, Any], num_classes: int, table: str) -> tuple[float, Loss]:
-    def split(name: str, weight: _Weight = 1.0, **others: Any) -> tuple[str, float, dict[str, Any]]:
-        return name, weight, others
+def _build_term(table: Mapping[str, Any], key: str) -> tuple[float, Loss]:
+    name, weight, options = call_with_options(_split_term, table, key)
+    return weight, call_with_options(LOSSES.load(name), options, key)
 
-    name, weight, others = call_with_options(split, options, table)
-    return weight, build_loss(name, others, num_classes=num_classes, table=table)
+
+def _split_term(
+    name: str, weight: _Weight = 1.0, **options: Any
+) -> tuple[str, float, dict[str, Any]]:
+    return name, weight, options
 
 
 def _encode_labels(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

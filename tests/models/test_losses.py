@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bddseg.errors import BddsegError
-from bddseg.models.losses import LOSSES, Loss, build_loss
+from bddseg.models.losses import LOSSES, Loss
+from bddseg.models.options import call_with_options
 
 K = 3
 
@@ -19,7 +20,7 @@ def make_batch() -> tuple[Tensor, Tensor]:
 
 
 def build(name: str, **options: object) -> Loss:
-    return build_loss(name, options, num_classes=K, table="loss.options")
+    return call_with_options(LOSSES.load(name), options, "loss.options")
 
 
 def test_cross_entropy_counts_ignored_pixels_in_the_denominator() -> None:
@@ -115,11 +116,7 @@ def test_logits_in_half_precision_give_a_loss_in_float32(name: str) -> None:
         ("cross_entropi", {}, "There is no loss named 'cross_entropi'. Did you mean cross_entropy"),
         ("focal", {"gama": 2.0}, "loss.options.gama is not a known key. Known keys: alpha, gamma"),
         ("focal", {"alpha": 1.5}, "loss.options.alpha is 1.5"),
-        (
-            "cross_entropy",
-            {"class_weights": [1.0]},
-            r"loss.options.class_weights has 1 number: \[1.0\]. Give 3 numbers, one for each class",
-        ),
+        ("cross_entropy", {"class_weights": [-1.0]}, r"loss.options.class_weights is \[-1.0\]"),
         ("sum", {"losses": []}, "loss.options.losses is empty"),
         ("sum", {"losses": [{"weight": 1.0}]}, r"loss.options.losses\[0\].name is missing"),
         (
@@ -134,3 +131,9 @@ def test_an_option_that_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(BddsegError, match=message):
         build(name, **options)
+
+
+def test_another_number_of_class_weights_than_of_classes_is_an_error() -> None:
+    message = r"class_weights .* has 2 numbers: \[1.0, 4.0\]. Give 3 numbers, one for each class"
+    with pytest.raises(BddsegError, match=message):
+        build("cross_entropy", class_weights=[1.0, 4.0])(*make_batch())

@@ -61,6 +61,10 @@ class Batch(NamedTuple):
     labels: Tensor
     positions: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device; from pinned memory, it is copied while the CPU goes on."""
+        return Batch(*(each.to(device, non_blocking=True) for each in self))
+
 
 class TrainingSet(Dataset[Sample]):
     """Frames in random order without end: each epoch has all of them, in an order of its own.
