@@ -48,6 +48,20 @@ def test_files_are_replaced_only_with_overwrite(run: Run, tiny: Path, tmp_path: 
     assert run(*command, "--overwrite")[0] == 0
 
 
+def test_files_of_another_format_do_not_stay(run: Run, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    earlier = ["model.onnx", "entry.toml", "model.json", "notes.txt"]
+    for name in (*earlier, "model.xml"):
+        (out / name).write_text(json.dumps({"files": earlier}))
+    command = ("export", tiny, "-o", out, "-n", 1, "--to", "pt2", "--overwrite", "--json")
+    code, text, _ = run(*command)
+    assert code == 0
+    # What no export writes is not deleted, whatever a description says.
+    expected = {*json.loads(text)["files"], "notes.txt", "model.xml"}
+    assert {path.name for path in out.iterdir()} == expected
+
+
 @pytest.mark.parametrize("size", ["512", "0x512", "512x99999", "512x512x3", "any"])
 def test_a_size_that_is_none_is_wrong_usage(run: Run, tmp_path: Path, size: str) -> None:
     code, _, err = run("export", "demo", "-o", tmp_path / "out", "--size", size)

@@ -48,11 +48,8 @@ def load_format(name: str) -> Format:
     from importlib.util import find_spec
 
     from bddseg.errors import unknown_name
-    from bddseg.inference.export.onnx import ONNX, TENSORRT
-    from bddseg.inference.export.openvino import OPENVINO
-    from bddseg.inference.export.pt2 import PT2
 
-    formats = {"onnx": ONNX, "openvino": OPENVINO, "pt2": PT2, "tensorrt": TENSORRT}
+    formats = _get_formats()
     if name not in formats:
         raise unknown_name("export format", name, formats)
     for package in formats[name].packages:
@@ -63,3 +60,16 @@ def load_format(name: str) -> Format:
                 f"Install it: pip install 'bddseg[{extra}]'",
             )
     return formats[name]
+
+
+def list_file_names() -> set[str]:
+    """Return the names of the files of all formats."""
+    return {name for form in _get_formats().values() for name in form.files}
+
+
+def _get_formats() -> dict[str, Format]:
+    from bddseg.inference.export.onnx import ONNX, TENSORRT
+    from bddseg.inference.export.openvino import OPENVINO
+    from bddseg.inference.export.pt2 import PT2
+
+    return {"onnx": ONNX, "openvino": OPENVINO, "pt2": PT2, "tensorrt": TENSORRT}

@@ -15,7 +15,7 @@ from bddseg.data.sources.source import Selection, group_frames, open_source
 from bddseg.errors import BddsegError, quote
 from bddseg.inference.export.description import describe, make_entry
 from bddseg.inference.export.example import write_example
-from bddseg.inference.export.formats import Format, load_format
+from bddseg.inference.export.formats import Format, list_file_names, load_format
 from bddseg.inference.export.graph import FullSizeNetwork, trace
 from bddseg.inference.export.onnx import MODEL_NAME
 from bddseg.inference.export.parity import ExportedRuntime, compare, compare_other_sizes
@@ -123,8 +123,11 @@ def run_export(spec: ExportSpec) -> Exported:
         with TemporaryDirectory(prefix=".bddseg-", dir=spec.out) as temporary:
             folder = Path(temporary)
             parity = _write(spec, form, size_hw, frames, folder)
+            outdated = _list_earlier(spec.out) - {*names}
             for name in names:
                 (folder / name).replace(spec.out / name)
+            for name in outdated:
+                (spec.out / name).unlink(missing_ok=True)
     except OSError as error:
         raise write_error(spec.out, error) from error
     return Exported(
@@ -152,6 +155,22 @@ def _list_names(spec: ExportSpec, form: Format) -> tuple[str, ...]:
     names = (*form.files, _DESCRIPTION, _EXAMPLE, _PARITY)
     # The runtime onnx takes logits, and computes labels itself.
     return (*names, _ENTRY) if MODEL_NAME in form.files and not spec.with_argmax else names
+
+
+class _Earlier(msgspec.Struct):
+    """What the description of an earlier export says of its files."""
+
+    files: frozenset[str] = frozenset()
+
+
+def _list_earlier(out: Path) -> frozenset[str]:
+    """Return the names of the files that an earlier export wrote to the folder."""
+    try:
+        earlier = msgspec.json.decode((out / _DESCRIPTION).read_bytes(), type=_Earlier)
+    except (OSError, UnicodeError, msgspec.DecodeError):
+        return frozenset()
+    # A description may be anyone's: nothing else is deleted for it.
+    return earlier.files & {*list_file_names(), _DESCRIPTION, _EXAMPLE, _PARITY, _ENTRY}
 
 
 def _read_frames(spec: ExportSpec) -> dict[str, Image]:
@@ -211,10 +230,11 @@ def _write(
     example = write_example(
         form, entry.preprocessing, labels=spec.with_argmax, align_corners=corners
     )
-    _write_json(folder / _DESCRIPTION, description)
+    names = _list_names(spec, form)
+    _write_json(folder / _DESCRIPTION, description | {"files": names})
     _write_json(folder / _PARITY, parity.to_dict())
     (folder / _EXAMPLE).write_text(example, encoding="utf-8")
-    if _ENTRY in _list_names(spec, form):
+    if _ENTRY in names:
         file = Weights(file=MODEL_NAME, sha256=str(describe_weights(folder / MODEL_NAME)["sha256"]))
         text = format_entry(msgspec.structs.replace(entry, weights=file))
         (folder / _ENTRY).write_text(text, encoding="utf-8")

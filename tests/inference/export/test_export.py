@@ -117,6 +117,7 @@ def test_the_description_says_what_the_file_takes_and_returns(
     ]
     assert content["weights"]["license"] == "not stated by the publisher"
     assert exported.size_hw == (48, 80)
+    assert content["files"] == list(exported.files)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(exported.files)
 
 
