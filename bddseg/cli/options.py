@@ -137,7 +137,7 @@ RuntimeName = Annotated[
         RUNTIME_NAMES,
         "--runtime",
         "What executes the network: torch, openvino, onnx or tensorrt; auto is openvino on an "
-        "Intel or AMD CPU where its labels are torch's. By default what the model says.",
+        "Intel or AMD CPU where it is faster, with torch's labels. By default what the model says.",
         PERFORMANCE,
         metavar="NAME",
     ),

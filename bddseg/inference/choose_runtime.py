@@ -37,18 +37,19 @@ def settle_runtime(spec: RunSpec, progress: Progress, *, is_alone: bool) -> RunS
             "Name a runtime, such as --runtime openvino.",
         )
     earlier = None if spec.overwrite else read_record(spec.out)
-    name = str(earlier.identity["runtime"]) if earlier else _choose(spec)
-    progress.note(f"The runtime is {name}.")
+    name, reason = (str(earlier.identity["runtime"]), "") if earlier else _choose(spec)
+    progress.note(f"The runtime is {name}{reason}.")
     return replace(spec, execution=replace(spec.execution, runtime=name))
 
 
-def _choose(spec: RunSpec) -> str:
+def _choose(spec: RunSpec) -> tuple[str, str]:
+    """Return the name of the runtime and, if it was measured, how much faster it is."""
     # torch takes seconds to import, and a launcher of workers does without.
     from bddseg.inference.predictor import load_model
     from bddseg.inference.runtimes.auto import AutoRuntime
 
     if not spec.entry.architecture:
-        return spec.entry.runtime
+        return spec.entry.runtime, ""
     execution = spec.execution
     model = load_model(
         spec.entry,
@@ -57,12 +58,18 @@ def _choose(spec: RunSpec) -> str:
         device=execution.device,
         precision=execution.precision,
     )
-    assert isinstance(model.runtime, AutoRuntime)
-    frame = None if model.runtime.chosen else _read_first(spec)
+    runtime = model.runtime
+    assert isinstance(runtime, AutoRuntime)
+    frame = None if runtime.chosen else _read_first(spec)
     if frame is not None:
         model.compute_logits([model.prepare(frame)])
     # Without a frame nothing can be compared, and the run says why there is none.
-    return model.runtime.chosen or "torch"
+    name, speedup = runtime.chosen or "torch", runtime.speedup
+    if speedup is None:
+        return name, ""
+    if name == "torch":
+        return name, f", {1 / speedup:.2f} times as fast as openvino"
+    return name, f", {speedup:.2f} times as fast as torch"
 
 
 def _read_first(spec: RunSpec) -> Image | None:

@@ -326,7 +326,8 @@ def load_model(
         task: Which of the model's tasks to predict; without, the main one. Of several, calls
             return the first.
         runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
-            OpenVINO where its labels are torch's on the first image; without, the entry's.
+            OpenVINO where it is faster than torch on the first image, with the same labels;
+            without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in: "fp32"; "fp16" or "bf16", half precision; "tf32",
             a CUDA GPU's faster float32.

@@ -160,7 +160,7 @@ def infer(
         overwrite: Replace the results of another run in that folder.
         num_workers: Number of processes; on GPUs, one for each.
         runtime: What executes the network: "torch", "openvino", "onnx", "tensorrt", or "auto" for
-            OpenVINO where its labels are torch's; without, the entry's.
+            OpenVINO where it is faster than torch, with the same labels; without, the entry's.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "fp32", "fp16", "bf16" or, on a CUDA GPU, "tf32".
         compile: Compile the network with torch.compile.

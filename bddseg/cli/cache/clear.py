@@ -32,6 +32,10 @@ def clear_graphs(
         if everything or (info and info.model in names):
             graph_cache.remove_graph(graph.path)
             removed.append(graph)
+    for path in graph_cache.list_failures():
+        info = graph_cache.read_info(path)
+        if everything or (info and info.model in names):
+            graph_cache.remove_graph(path)
     if everything:
         shutil.rmtree(graph_cache.get_folder() / graph_cache.ENGINES, ignore_errors=True)
     size_bytes = sum(graph.size_bytes for graph in removed)

@@ -2,8 +2,10 @@
 
 import platform
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,23 +17,28 @@ from torch import Tensor
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
 from bddseg.inference.runtimes import graph_cache
+from bddseg.inference.runtimes.graph_cache import Comparison, GraphInfo
+from bddseg.inference.runtimes.graphs import ExportedGraphs
 from bddseg.inference.runtimes.openvino import OpenVinoRuntime, describe_processor
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.models.layers import get_size, resize
 from bddseg.specs import Entry, Precision
+from bddseg.types import SizeHW
 
 # Share of the pixels of the first images whose labels have to be torch's.
 MIN_PARITY = 0.999
+# Runs of each runtime that are timed, after one that is not.
+_TIMED_RUNS = 2
 _PROCESSORS = ("x86_64", "amd64")
 
 
 class AutoRuntime(Runtime):
-    """OpenVINO on an Intel or AMD CPU where it is installed and there is no GPU, else torch.
+    """OpenVINO on an Intel or AMD CPU where it is installed and faster than torch, else torch.
 
-    The labels of the first images that it gets are compared with torch's. The result is kept beside
-    the graph, so that torch is not needed again. Where fewer than `MIN_PARITY` are equal, or
-    OpenVINO cannot run the network, it warns and uses torch.
+    On the first images that it gets, labels and times are compared with torch's. The result is kept
+    beside the graph, so that the other runtime is not needed again. Where fewer labels than
+    `MIN_PARITY` are equal, or OpenVINO cannot run the network, it warns and uses torch.
 
     Args:
         entry: The model.
@@ -40,6 +47,7 @@ class AutoRuntime(Runtime):
 
     Attributes:
         chosen: Name of the runtime that it uses; empty before the first images.
+        speedup: Torch's time over OpenVINO's, where that decided.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class AutoRuntime(Runtime):
         self._entry = entry
         self._load_torch = load_torch
         self._lock = threading.Lock()
+        self.speedup: float | None = None
         self._openvino = openvino
         self._runtime: Runtime
         self._use("" if openvino else "torch", openvino or load_torch())
@@ -111,33 +120,73 @@ class AutoRuntime(Runtime):
         self._openvino = None
         assert openvino is not None
         try:
-            share = self._find_parity(openvino, images)
+            comparison = self._find_comparison(openvino, images)
         except BddsegError as error:
             _warn(str(error))
         else:
-            if share >= MIN_PARITY:
-                self._use("openvino", openvino)
-                return
-            _warn(
-                f"With OpenVINO, {100 * share:.2f} % of the first image's pixels have the label "
-                f"that they have with torch, less than {100 * MIN_PARITY:.1f} %."
-            )
+            if comparison.parity < MIN_PARITY:
+                _warn(
+                    f"With OpenVINO, {100 * comparison.parity:.2f} % of the first image's pixels "
+                    f"have the label that they have with torch, less than {100 * MIN_PARITY:.1f} %."
+                )
+            else:
+                self.speedup = comparison.speedup
+                if self.speedup > 1:
+                    self._use("openvino", openvino)
+                    return
         self._use("torch", self._load_torch())
 
-    def _find_parity(self, openvino: OpenVinoRuntime, images: Tensor) -> float:
-        """Return the share of pixels with equal labels: as it is known, or measured."""
+    def _find_comparison(self, openvino: OpenVinoRuntime, images: Tensor) -> Comparison:
+        """Return how OpenVINO compares with torch: as it is known, or measured.
+
+        Raises:
+            BddsegError: OpenVINO cannot run the network, or an earlier export of it failed.
+        """
         assert openvino.graphs is not None
         path = openvino.graphs.get_path(get_size(images))
         key = f"{describe_processor()}, {openvino.precision}"
         info = graph_cache.read_info(path)
-        if info and key in info.parity:
-            return info.parity[key]
-        found = openvino.infer(images)
-        share = self._compare(found, self._load_torch().infer(images), images)
+        if info and info.failure:
+            raise BddsegError(
+                f"In an earlier run: {info.failure}",
+                "To try it again: bddseg cache clear --all",
+            )
+        if info and key in info.comparisons:
+            return info.comparisons[key]
+        self._export(openvino.graphs, path, get_size(images))
+        comparison = self._measure(openvino, self._load_torch(), images)
         if info := graph_cache.read_info(path):
-            parity = info.parity | {key: share}
-            graph_cache.write_info(path, msgspec.structs.replace(info, parity=parity))
-        return share
+            comparisons = info.comparisons | {key: comparison}
+            graph_cache.write_info(path, msgspec.structs.replace(info, comparisons=comparisons))
+        return comparison
+
+    def _export(self, graphs: ExportedGraphs, path: Path, size_hw: SizeHW) -> None:
+        """Export the graph, or note beside the others why that is impossible."""
+        try:
+            graphs.read(size_hw)
+        except BddsegError as error:
+            info = GraphInfo(
+                model=self._entry.name,
+                size_hw=size_hw,
+                sha256="",
+                size_bytes=0,
+                align_corners=graphs.align_corners,
+                failure=error.message,
+            )
+            with suppress(BddsegError, OSError):
+                graph_cache.write_info(path, info)
+            raise
+
+    def _measure(self, openvino: Runtime, torch: Runtime, images: Tensor) -> Comparison:
+        found, expected = openvino.infer(images), torch.infer(images)
+        times: dict[Runtime, list[float]] = {openvino: [], torch: []}
+        for _ in range(_TIMED_RUNS):
+            for runtime, seconds in times.items():
+                start = time.perf_counter()
+                runtime.infer(images)
+                seconds.append(time.perf_counter() - start)
+        speedup = min(times[torch]) / min(times[openvino])
+        return Comparison(self._compare(found, expected, images), speedup)
 
     def _compare(
         self, found: Mapping[str, Tensor], expected: Mapping[str, Tensor], images: Tensor

@@ -23,6 +23,18 @@ LIMIT_BYTES = 4 * 10**9
 ENGINES = "tensorrt"
 
 
+class Comparison(msgspec.Struct, frozen=True):
+    """A graph in OpenVINO, compared with torch on the first image.
+
+    Attributes:
+        parity: Share of pixels whose labels are torch's.
+        speedup: Torch's time over OpenVINO's.
+    """
+
+    parity: float
+    speedup: float
+
+
 class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What an exported graph is: the JSON beside it.
 
@@ -32,8 +44,8 @@ class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
         sha256: SHA-256 of the file.
         size_bytes: Size of the file.
         align_corners: How its network's logits are interpolated.
-        parity: By version of OpenVINO, processor and precision: the share of the first image's
-            pixels whose labels were torch's.
+        comparisons: Those with torch, by version of OpenVINO, processor and precision.
+        failure: Why it could not be exported: then there is no file.
     """
 
     model: str
@@ -41,7 +53,8 @@ class GraphInfo(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     size_bytes: int
     align_corners: bool
-    parity: dict[str, float] = {}
+    comparisons: dict[str, Comparison] = {}
+    failure: str = ""
 
 
 class CachedGraph(NamedTuple):
@@ -125,6 +138,12 @@ def list_graphs(prefix: str = "") -> Iterator[CachedGraph]:
             stat = path.stat()
             if path.name.startswith(prefix):
                 yield CachedGraph(path, stat.st_size, stat.st_mtime)
+
+
+def list_failures() -> list[Path]:
+    """Return the paths that graphs would have that could not be exported."""
+    paths = [path.with_suffix(".onnx") for path in sorted(get_folder().glob("*.json"))]
+    return [path for path in paths if (info := read_info(path)) and info.failure]
 
 
 def remove_graph(path: Path) -> None:

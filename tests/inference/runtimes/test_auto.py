@@ -2,9 +2,10 @@
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from bddseg.cli.cache.clear import clear_graphs
 from bddseg.data.mask import read_mask
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.predictor import Predictor, load_model
@@ -50,8 +52,20 @@ def own_graph(small: Entry, shared_home: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copy(shared.with_suffix(".json"), path.with_suffix(".json"))
     info = graph_cache.read_info(path)
     assert info
-    graph_cache.write_info(path, msgspec.structs.replace(info, parity={}))
+    graph_cache.write_info(path, msgspec.structs.replace(info, comparisons={}))
     yield path
+
+
+def slow_down(
+    runtime: type[TorchRuntime | OpenVinoRuntime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer = runtime.infer
+
+    def infer_slowly(self: Any, images: Any) -> Any:
+        time.sleep(0.05)
+        return infer(self, images)
+
+    monkeypatch.setattr(runtime, "infer", infer_slowly)
 
 
 def load(entry: Entry) -> tuple[Predictor, AutoRuntime]:
@@ -82,19 +96,55 @@ def test_it_fulfills_the_contract_of_runtimes(small: Entry, own_graph: Path) -> 
     check_runtime(load(entry)[1], entry)
 
 
-def test_it_is_openvino_where_labels_are_equal_and_torch_is_not_asked_again(
+def test_it_is_openvino_where_that_is_faster_and_torch_is_not_asked_again(
     small: Entry, own_graph: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slow_down(TorchRuntime, monkeypatch)
     model, runtime = load(small)
     assert runtime.chosen == ""
     expected = model(image).labels
     assert runtime.chosen == "openvino"
     info = graph_cache.read_info(own_graph)
     assert info
-    assert [*info.parity.values()] == [1.0]
+    (comparison,) = info.comparisons.values()
+    assert (comparison.parity, comparison.speedup > 1) == (1.0, True)
     monkeypatch.setattr(TorchRuntime, "load", fail)
     model, runtime = load(small)
     assert np.array_equal(model(image).labels, expected)
+    assert runtime.chosen == "openvino"
+
+
+def test_it_is_torch_where_that_is_faster_and_openvino_is_not_asked_again(
+    small: Entry, own_graph: Path, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_down(OpenVinoRuntime, monkeypatch)
+    expected = load_model(small)(image).labels
+    for _ in range(2):
+        model, runtime = load(small)
+        assert np.array_equal(model(image).labels, expected)
+        assert (runtime.chosen, runtime.speedup and runtime.speedup < 1) == ("torch", True)
+        monkeypatch.setattr(OpenVinoRuntime, "infer", fail)
+
+
+def test_an_export_that_failed_is_tried_again_only_after_cache_clear(
+    small: Entry, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise BddsegError("ONNX has no operation Foo")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bddseg.inference.runtimes.graphs.export_onnx", refuse)
+        with pytest.warns(BddsegWarning, match=r"ONNX has no operation Foo.*torch is used"):
+            load(small)[0](image)
+    for _ in range(2):
+        model, runtime = load(small)
+        with pytest.warns(BddsegWarning, match=r"In an earlier run: ONNX has.*cache clear --all"):
+            model(image)
+        assert runtime.chosen == "torch"
+    clear_graphs(everything=True)
+    slow_down(TorchRuntime, monkeypatch)
+    model, runtime = load(small)
+    model(image)
     assert runtime.chosen == "openvino"
 
 
@@ -160,6 +210,7 @@ def make_frames(folder: Path) -> Path:
 def test_a_run_decides_once_and_its_record_names_the_runtime(
     small: Entry, own_graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slow_down(TorchRuntime, monkeypatch)
     frames = make_frames(tmp_path / "frames")
 
     def run(out: str, runtime: str, num_workers: int = 1) -> RunRecord:
