@@ -7,12 +7,14 @@ small: int8 and half precision change more pixels than with trained weights.
 
 Run: python tests/benchmarks/bench_networks.py [MODEL...] [--ways WAY...] [--reference PYTHON]
          [--before PYTHON] [--device cuda] [--frames FOLDER] [--size HxW] [--weights FILE]
+         [--folder FOLDER]
 
 MODEL is an architecture, for its first model, or a model's name. Ways are fp32, bf16, fp16,
 compile, the runtimes, int8 (all layers, calibrated on a few frames) and plain (see `plain.py`).
 PYTHON is that of another environment: one with bddseg-openmmlab and mmsegmentation, or one with
 another state of bddseg. Labels are compared at the size of the network's input. Peak memory is that
-of a process which loads the weights and runs one frame; graphs were exported before.
+of a process which loads the weights and runs one frame; graphs were exported before. FOLDER keeps
+them, for one model.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,9 +101,11 @@ def find_model(name: str) -> Entry:
 def prepare(case: Case, what: str) -> None:
     """Write the files that ways need, in a process whose memory does not count."""
     if what == "weights":
-        torch.save(build_balanced(case).state_dict(), case.weights)
+        if not case.weights.exists():
+            torch.save(build_balanced(case).state_dict(), case.weights)
     elif what == "int8":
-        quantize(case)
+        if not (case.folder / "int8").exists():
+            quantize(case)
     else:
         load_model(case.entry, weights=case.weights, runtime=what)(case.frame)
 
@@ -216,15 +221,16 @@ def serve(case: Case, way: str, device: torch.device) -> None:
 
 
 def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    kept = arguments.folder
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory() as folder:
 
         def make_command(python: str, *options: str) -> list[str]:
             size = ["--size", arguments.size] if arguments.size else []
             common = ["--frames", str(arguments.frames), *size, "--device", arguments.device]
-            return [python, __file__, model, "--folder", folder, *common, *options]
+            return [python, __file__, model, "--folder", str(folder), *common, *options]
 
         # Graphs are exported into that folder.
-        environment = os.environ | {"BDDSEG_HOME": folder}
+        environment = os.environ | {"BDDSEG_HOME": str(folder)}
         if arguments.weights:
             shutil.copy(arguments.weights, Path(folder) / "weights.pth")
         prepared = [] if arguments.weights else ["weights"]
@@ -288,12 +294,12 @@ def main() -> None:
     parser.add_argument("--frames", type=Path, default=IMAGES)
     parser.add_argument("--size", metavar="HxW")
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--prepare", help=argparse.SUPPRESS)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.folder:
+    if arguments.prepare or arguments.serve:
         (model,) = arguments.models
         case = Case(model, arguments.frames, arguments.size, arguments.folder)
         if arguments.prepare:
