@@ -1,7 +1,7 @@
 """`bddseg infer` beside busy processes: how much longer it takes than on an idle machine.
 
 Three runs take turns: the command, the command with threads that spin as OpenMP has it by default,
-and a plain loop in PyTorch (that of bench_pipeline.py). Each runs idle and beside processes that do
+and a plain loop in PyTorch (`plain.py`). Each runs idle and beside processes that do
 nothing but compute. Two threads that share the cores with four processes get a third of their time:
 a run that computes all the time takes three times as long at least, unless the scheduler favors it.
 

@@ -1,10 +1,15 @@
-"""`bddseg infer` with one CPU worker against a plain loop, and against the network alone.
+"""From JPEG to mask: `bddseg infer` with each runtime against the authors' loop.
 
-The loop is what one would write: read, resize, normalise, network, upsample, argmax, write, one
-frame after the other, with denormal numbers flushed. Both use the same weights, cores and threads;
-they alternate, and the medians of their paired ratios are reported.
+The loop (`plain.py`) reads, resizes, normalises, runs the network, takes the highest logits,
+enlarges the labels and writes, one frame after the other. All have the same weights, cores and
+threads; they take turns, and the medians of paired ratios are reported. Times are those of the
+frames: processes and weights are loaded before, and OpenVINO and ONNX Runtime compile their graphs
+within them.
 
 Run: python tests/benchmarks/bench_pipeline.py MODEL FRAMES [--weights FILE] [--limit N]
+         [--runtimes NAME...] [--int8 ENTRY.toml] [--workers N...]
+
+ENTRY.toml is from `bddseg quantize`; several numbers of workers are tried with each runtime.
 """
 
 import argparse
@@ -14,65 +19,50 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-LOOP = """
-import json, sys, time
-from pathlib import Path
-import cv2, numpy as np, torch
-import torch.nn.functional as F
-from bddseg.models.build import build_network
-from bddseg.models.checkpoint import load_weights
-from bddseg.inference.runtimes.torch import TorchRuntime
-from bddseg.inference.sliding_window import compute_logits
-from bddseg.zoo.catalog import find_entry
-from bddseg.data.preprocess import get_input_size
+from bddseg.inference.quantization.folder import MODEL_NAME
+from bddseg.inference.runtimes.runtime import RUNTIMES
 
-model, weights, out, *frames = sys.argv[1:]
-entry = find_entry(model)
-torch.set_flush_denormal(True)
-network = build_network(entry).eval()
-load_weights(network, Path(weights))
-runtime = TorchRuntime(network, entry.task, torch.device("cpu"))
-preprocessing = entry.preprocessing
-mean, std = np.float32(preprocessing.mean), np.float32(preprocessing.std)
-alone = 0.0
-start = time.perf_counter()
-with torch.inference_mode():
-    for number, path in enumerate(frames):
-        frame = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
-        size_hw = frame.shape[:2]
-        target = get_input_size(size_hw, preprocessing)
-        image = (cv2.resize(frame.astype(np.float32), target[::-1]) - mean) / std
-        image = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-        before = time.perf_counter()
-        logits = compute_logits(runtime, image, entry.sliding_window)[entry.task]
-        alone += time.perf_counter() - before
-        corners = runtime.align_corners
-        logits = F.interpolate(logits, size_hw, mode="bilinear", align_corners=corners)
-        labels = logits.argmax(dim=1)[0].to(torch.uint8).numpy()
-        cv2.imwrite(f"{out}/{number}.png", labels)
-print(json.dumps([time.perf_counter() - start, alone]))
-"""
+# Seconds of the run, and of its network alone.
+Times = tuple[float, float]
+# A model, its weights and options.
+Way = tuple[str, Path, list[str]]
 
 
-def run_loop(model: str, weights: Path, frames: list[Path], out: Path) -> tuple[float, float]:
-    """Return the seconds of the loop, and of its network alone."""
-    command = [sys.executable, "-c", LOOP, model, str(weights), str(out), *map(str, frames)]
+def run_loop(model: str, weights: Path, frames: list[Path], out: Path) -> Times:
+    script = Path(__file__).with_name("plain.py")
+    command = [sys.executable, *map(str, (script, model, weights, out, *frames))]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds, network = json.loads(text)
     return seconds, network
 
 
-def run_command(model: str, weights: Path, frames: list[Path], out: Path) -> tuple[float, float]:
-    """Return the seconds of the command's run, and of its network alone."""
+def run_command(
+    model: str, weights: Path, frames: list[Path], out: Path, options: Sequence[str] = ()
+) -> Times:
     listing = out / "frames.txt"
     listing.write_text("\n".join(str(path.resolve()) for path in frames))
     command = [sys.executable, "-m", "bddseg", "infer", model, str(listing), "-o", str(out)]
-    command += ["--weights", str(weights), "--device", "cpu"]
+    command += ["--weights", str(weights), "--device", "cpu", *options]
     subprocess.run(command, check=True, capture_output=True)
     record = json.loads((out / "run.json").read_text())
-    return record["seconds"]["run"], record["workers"][0]["seconds"]["network"]
+    return record["seconds"]["run"], sum(each["seconds"]["network"] for each in record["workers"])
+
+
+def list_ways(arguments: argparse.Namespace, weights: Path) -> dict[str, Way]:
+    """Return the ways to run the command."""
+    ways: dict[str, Way] = {}
+    for number in arguments.workers:
+        suffix = f" x{number}" if number > 1 else ""
+        workers = ["--workers", str(number)]
+        for runtime in arguments.runtimes:
+            ways[runtime + suffix] = (arguments.model, weights, ["--runtime", runtime, *workers])
+        if arguments.int8:
+            file = arguments.int8.with_name(MODEL_NAME)
+            ways["int8" + suffix] = (str(arguments.int8), file, workers)
+    return ways
 
 
 def main() -> None:
@@ -82,28 +72,37 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--limit", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--runtimes", nargs="*", default=["torch"], choices=RUNTIMES.list_names(), metavar="NAME"
+    )
+    parser.add_argument("--int8", type=Path, metavar="ENTRY")
+    parser.add_argument("--workers", nargs="*", type=int, default=[1])
     arguments = parser.parse_args()
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 
     weights = arguments.weights or get_weights(find_entry(arguments.model))
     frames = sorted(arguments.frames.glob("*.jpg"))[: arguments.limit]
-    rows = []
+    ways = list_ways(arguments, weights)
+    times: dict[str, list[Times]] = {"loop": [], **{name: [] for name in ways}}
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            loop = run_loop(arguments.model, weights, frames, Path(folder))
-        with tempfile.TemporaryDirectory() as folder:
-            ours = run_command(arguments.model, weights, frames, Path(folder))
-        rows.append((*loop, *ours))
-        print("loop {:.2f} s (network {:.2f}), ours {:.2f} s (network {:.2f})".format(*rows[-1]))
-    count = len(frames)
-    median = [statistics.median(column) / count for column in zip(*rows, strict=True)]
-    print(f"{arguments.model}, {count} frames, {os.cpu_count()} cores, per frame:")
-    print(f"  plain loop      {1000 * median[0]:8.1f} ms, its network {1000 * median[1]:8.1f} ms")
-    print(f"  bddseg infer    {1000 * median[2]:8.1f} ms, its network {1000 * median[3]:8.1f} ms")
-    faster = statistics.median(row[0] / row[2] for row in rows)
-    overhead = statistics.median(row[2] / row[3] - 1 for row in rows)
-    print(f"  faster than the loop by {faster:.2f}; over its own network's time by {overhead:.2%}")
+            times["loop"].append(run_loop(arguments.model, weights, frames, Path(folder)))
+        for name, (model, file, options) in ways.items():
+            with tempfile.TemporaryDirectory() as folder:
+                times[name].append(run_command(model, file, frames, Path(folder), options))
+    print(f"{arguments.model}, {len(frames)} frames, {os.cpu_count()} cores")
+    for name, rows in times.items():
+        report(name, rows, times["loop"], len(frames))
+
+
+def report(name: str, rows: list[Times], loop: list[Times], count: int) -> None:
+    run, network = (statistics.median(column) / count for column in zip(*rows, strict=True))
+    faster = statistics.median(a[0] / b[0] for a, b in zip(loop, rows, strict=True))
+    print(
+        f"  {name:12} {1 / run:6.1f} frames/s {faster:5.2f}x, {1000 * run:7.1f} ms a frame, "
+        f"in the network {1000 * network:7.1f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class PlainNetwork:
     def __init__(self, entry: Entry, weights: Path) -> None:
         # Without it, published weights with denormal numbers are many times slower.
         torch.set_flush_denormal(True)
+        assert entry.sliding_window is None
         self.seconds = 0.0
         self._entry = entry
         self._network = build_network(entry).eval()
