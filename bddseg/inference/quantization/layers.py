@@ -115,12 +115,13 @@ def quantize_layers(
         num_classes: Number of channels of its logits.
     """
     nncf = import_nncf()
+    model = _fold_constants(model)
     settings = nncf.AdvancedQuantizationParameters(
         disable_bias_correction=True, backend_params={"compress_weights": False}
     )
     with _silence(), _deep_recursion():
         quantized = nncf.quantize(
-            model.clone(),
+            model,
             nncf.Dataset(images),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
@@ -128,6 +129,20 @@ def quantize_layers(
             advanced_parameters=settings,
         )
     return QuantizedLayers(quantized)
+
+
+def _fold_constants(model: Any) -> Any:
+    """Return a model without operations on constants: parts of weights become weights.
+
+    NNCF leaves a convolution in fp32 whose weights are a slice of others.
+    """
+    from openvino.passes import ConstantFolding, Manager
+
+    folded = model.clone()
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(folded)
+    return folded
 
 
 def _list_fp32(model: Any, num_classes: Collection[int]) -> list[str]:

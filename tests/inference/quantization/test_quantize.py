@@ -113,6 +113,21 @@ def test_the_report_says_what_was_lost_and_gained(made: tuple[Path, Quantization
     assert json.loads((out / "report.json").read_text())["changed"] == report.changed
 
 
+def test_a_convolution_whose_weights_are_a_part_of_others_is_int8() -> None:
+    import openvino
+    from openvino import opset13 as ops
+
+    rng = np.random.default_rng(0)
+    images = ops.parameter([1, 3, 16, 16], np.float32)
+    weights = ops.constant(rng.standard_normal((8, 6, 3, 3)).astype(np.float32))
+    part = ops.slice(weights, [0], [3], [1], [1])
+    ones = [1, 1]
+    result = ops.relu(ops.convolution(images, part, ones, ones, ones, ones))
+    model = openvino.Model([result], [images])
+    inputs = [rng.standard_normal((1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
+    assert layers.quantize_layers(model, inputs, {4}).list_layers([]) == ([], 1)
+
+
 def test_the_network_is_a_runtime(made: tuple[Path, QuantizationReport]) -> None:
     out, _ = made
     runtime = load_model(out / "entry.toml").runtime
