@@ -80,6 +80,32 @@ def convolve_3x3(in_channels: int, out_channels: int, *, stride: int = 1) -> lis
     ]
 
 
+class GridPool(nn.Module):
+    """Averages over a grid of cells, as `F.adaptive_avg_pool2d`.
+
+    In an exported graph of one size they are products with two matrices: the exporter would gather
+    the pixels of each cell, and OpenVINO takes long for that.
+
+    Args:
+        num_cells: Along each axis.
+    """
+
+    def __init__(self, num_cells: int) -> None:
+        super().__init__()
+        self.num_cells = num_cells
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, num_cells, num_cells)."""
+        is_static = all(type(edge) is int for edge in get_size(x))
+        if not (torch.compiler.is_exporting() and is_static):
+            return F.adaptive_avg_pool2d(x, self.num_cells)
+        rows, columns = (
+            F.adaptive_avg_pool1d(torch.eye(edge)[None], self.num_cells)[0].to(x)
+            for edge in get_size(x)
+        )
+        return rows.T @ (x @ columns)
+
+
 def fuse_maps(
     maps: Sequence[Tensor], conv: ConvModule, size_hw: tuple[int, int], *, align_corners: bool
 ) -> Tensor:

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bddseg.models.heads.psa import expand_masks
-from bddseg.models.layers import convolve_enlarged
+from bddseg.models.layers import GridPool, convolve_enlarged
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
@@ -46,3 +46,11 @@ def test_masks_smaller_and_larger_than_the_map_are_expanded_by_offset(
     weight = torch.randn(mask_hw[0] * mask_hw[1], 3, 1, 1, generator=generator)
     expected = expand_one_by_one(x, weight, mask_hw)
     torch.testing.assert_close(expand_masks(x, weight, mask_hw), expected)
+
+
+def test_an_exported_grid_is_two_products() -> None:
+    x = torch.randn(1, 4, 45, 80)
+    program = torch.export.export(GridPool(6), (x,))
+    torch.testing.assert_close(program.module()(x), F.adaptive_avg_pool2d(x, 6))
+    assert "aten.matmul" in str(program.graph)
+    assert "adaptive_avg_pool2d" not in str(program.graph)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule
+from bddseg.models.layers import ConvModule, GridPool
 
 
 class AdaptiveContext(nn.Module):
@@ -31,7 +31,7 @@ class AdaptiveContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, channels, h, w)."""
-        regions = self.pooled_redu_conv(F.adaptive_avg_pool2d(x, self.pool_scale)).flatten(2)
+        regions = self.pooled_redu_conv(GridPool(self.pool_scale)(x)).flatten(2)
         local = self.input_redu_conv(x)
         scene = self.global_info(F.adaptive_avg_pool2d(local, 1))
         # (N, regions, h * w): how much each position takes from each region.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule
+from bddseg.models.layers import ConvModule, GridPool
 
 
 class DynamicConv(nn.Module):
@@ -28,7 +28,7 @@ class DynamicConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, channels, h, w)."""
-        filters = self.filter_gen_conv(F.adaptive_avg_pool2d(x, self.filter_size))
+        filters = self.filter_gen_conv(GridPool(self.filter_size)(x))
         reduced = self.input_redu_conv(x)
         n, channels, height, width = reduced.shape
         # Images and channels become groups of one convolution: each has a filter of its own.

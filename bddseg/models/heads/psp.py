@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bddseg.models.encoder_decoder import make_architecture
 from bddseg.models.heads.head import DecodeHead, HeadOptions
-from bddseg.models.layers import ConvModule, fuse_maps, get_size
+from bddseg.models.layers import ConvModule, GridPool, fuse_maps, get_size
 
 
 class PSPHead(DecodeHead):
@@ -23,8 +23,7 @@ class PSPHead(DecodeHead):
         super().__init__(common, channels=channels)
         width = common.in_channels[-1]
         self.psp_modules = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(scale), ConvModule(width, channels, 1))
-            for scale in pool_scales
+            nn.Sequential(GridPool(scale), ConvModule(width, channels, 1)) for scale in pool_scales
         )
         self.bottleneck = ConvModule(width + len(pool_scales) * channels, channels, 3)
 
