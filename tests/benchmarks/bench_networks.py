@@ -53,7 +53,8 @@ from bddseg.types import Image, LabelMap
 from bddseg.zoo.catalog import find_entry, list_entries
 
 NUM_CALIBRATION = 4
-GRAPHS = ("openvino", "onnx", "int8")
+# What a way needs besides weights: names in the folder.
+FILES = {"openvino": "graphs", "onnx": "graphs", "int8": "int8"}
 BIAS = "decode_head.conv_seg.bias"
 
 # Frame to label map, and the logits (1, K, H, W) of the network's input.
@@ -100,14 +101,12 @@ def find_model(name: str) -> Entry:
 
 def prepare(case: Case, what: str) -> None:
     """Write the files that ways need, in a process whose memory does not count."""
-    if what == "weights":
-        if not case.weights.exists():
-            torch.save(build_balanced(case).state_dict(), case.weights)
+    if what == "weights.pth":
+        torch.save(build_balanced(case).state_dict(), case.weights)
     elif what == "int8":
-        if not (case.folder / "int8").exists():
-            quantize(case)
+        quantize(case)
     else:
-        load_model(case.entry, weights=case.weights, runtime=what)(case.frame)
+        load_model(case.entry, weights=case.weights, runtime="onnx")(case.frame)
 
 
 def build_balanced(case: Case) -> torch.nn.Module:
@@ -233,10 +232,10 @@ def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> 
         environment = os.environ | {"BDDSEG_HOME": str(folder)}
         if arguments.weights:
             shutil.copy(arguments.weights, Path(folder) / "weights.pth")
-        prepared = [] if arguments.weights else ["weights"]
-        for what in [*prepared, *(way for way in ways if way in GRAPHS)]:
-            command = make_command(sys.executable, "--prepare", what)
-            subprocess.run(command, env=environment, check=False)
+        for what in ["weights.pth", *dict.fromkeys(FILES[way] for way in ways if way in FILES)]:
+            if not Path(folder, what).exists():
+                command = make_command(sys.executable, "--prepare", what)
+                subprocess.run(command, env=environment, check=False)
         workers = {}
         peaks = {}
         for way, python in ways.items():
