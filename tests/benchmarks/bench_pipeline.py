@@ -91,6 +91,8 @@ def main() -> None:
         for name, (model, file, options) in ways.items():
             with tempfile.TemporaryDirectory() as folder:
                 times[name].append(run_command(model, file, frames, Path(folder), options))
+        row = ", ".join(f"{name} {rows[-1][0]:.2f} s" for name, rows in times.items())
+        print(row, flush=True)
     print(f"{arguments.model}, {len(frames)} frames, {os.cpu_count()} cores")
     for name, rows in times.items():
         report(name, rows, times["loop"], len(frames))
