@@ -74,8 +74,8 @@ class Case:
         self.entry = find_model(model)
         self.folder = folder
         self.weights = folder / "weights.pth"
-        self.frames = [read_image(path) for path in sorted(frames.glob("*.jpg"))]
-        del self.frames[NUM_CALIBRATION + 1 :]
+        paths = sorted(frames.glob("*.jpg"))[: NUM_CALIBRATION + 1]
+        self.frames = [read_image(path) for path in paths]
         if size:
             height, width = map(int, size.split("x"))
             shape = (width, height)
