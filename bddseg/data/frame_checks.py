@@ -117,5 +117,5 @@ def _make_thumbnail(path: Path) -> npt.NDArray[np.float64]:
     """Return grey levels minus their mean."""
     grey = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA)
-    levels = small.ravel().astype(np.float64)
-    return np.subtract(levels, levels.mean(), dtype=np.float64)
+    levels: npt.NDArray[np.float64] = small.ravel() - np.float64(small.mean())
+    return levels

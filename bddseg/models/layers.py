@@ -174,7 +174,7 @@ def _spread(before: int, after: int, like: Tensor, *, align_corners: bool) -> Te
 
     It is computed on the device: a copy from the host would wait for the device.
     """
-    basis = torch.eye(before, device=like.device)[None]
+    basis = torch.eye(before, dtype=widen(like).dtype, device=like.device)[None]
     enlarged = F.interpolate(basis, after, mode="linear", align_corners=align_corners)[0].T
     padded = F.pad(enlarged, (0, 0, 1, 1))
     return torch.cat([padded[tap : tap + after] for tap in range(3)], dim=1).to(like)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bddseg.errors import BddsegError
+from bddseg.models.layers import widen
 from bddseg.models.options import OptionError, call_with_options, check_takes_keywords
 from bddseg.progress import pluralize
 from bddseg.registry import Registry
@@ -64,7 +65,7 @@ class CrossEntropy:
                 )
             self._weights = self._weights.to(logits.device)
         return F.cross_entropy(
-            logits.float(), labels, self._weights, ignore_index=IGNORE_INDEX, reduction="none"
+            widen(logits), labels, self._weights, ignore_index=IGNORE_INDEX, reduction="none"
         ).mean()
 
 
@@ -86,7 +87,7 @@ class Focal:
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see `Loss`."""
         truth, is_labeled = _encode_labels(labels, logits.shape[1])
-        errors = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+        errors = F.binary_cross_entropy_with_logits(widen(logits), truth, reduction="none")
         weights = self._alpha * truth + (1 - self._alpha) * (1 - truth)
         focal = weights * (1 - torch.exp(-errors)) ** self._gamma * errors * is_labeled
         return focal.sum() / is_labeled.sum().clamp_min(1)
@@ -113,7 +114,7 @@ class Tversky:
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see `Loss`."""
         truth, is_labeled = _encode_labels(labels, logits.shape[1])
-        predicted = logits.float().softmax(1) * is_labeled
+        predicted = widen(logits).softmax(1) * is_labeled
         dims = (0, 2, 3)
         positives = (predicted * truth).sum(dims)
         false_positives = (predicted * (1 - truth)).sum(dims)

@@ -82,7 +82,9 @@ class RunFolder:
         if self.recipe.exists():
             self._check(recipe)
             return
-        if self.path.exists() and any(not each.name.startswith(".") for each in self.path.iterdir()):
+        if self.path.exists() and any(
+            not each.name.startswith(".") for each in self.path.iterdir()
+        ):
             raise BddsegError(
                 f"{self.path} holds files that are not of a training run.",
                 "Choose another folder with -o.",
@@ -102,7 +104,15 @@ class RunFolder:
         """Remove the files of a run, and nothing else."""
         if not self.recipe.exists():
             return
-        for file in (self.metrics, self.record, self.last, self.best, self.model, self.weights, self.card):
+        for file in (
+            self.metrics,
+            self.record,
+            self.last,
+            self.best,
+            self.model,
+            self.weights,
+            self.card,
+        ):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.examples, ignore_errors=True)
         self.recipe.unlink()

@@ -4,10 +4,10 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from multiprocessing import parent_process
-from pathlib import Path
+from multiprocessing import get_context, parent_process
+from multiprocessing.context import BaseContext
 from threading import Thread
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -16,34 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
-from bddseg.data.label_set import LabelMapRef
+from bddseg.data.labeled_frames import LabeledFrame
 from bddseg.errors import BddsegError
 from bddseg.specs import Preprocessing
 from bddseg.tasks.task import IGNORE_INDEX, Task
-from bddseg.types import Image, LabelMap, SizeHW
+from bddseg.types import SizeHW
 from bddseg_train.transforms import Sample, Transform
-
-
-class LabeledFrame(Protocol):
-    """A frame with ground truth."""
-
-    @property
-    def image(self) -> Path:
-        """Its file."""
-        ...
-
-    @property
-    def labels(self) -> LabelMapRef:
-        """Where its ground truth is."""
-        ...
-
-    def read_image(self) -> Image:
-        """Return it, RGB, (H, W, 3), uint8."""
-        ...
-
-    def read_labels(self, task: Task) -> LabelMap:
-        """Return its ground truth, (H, W), uint8."""
-        ...
 
 
 class Batch(NamedTuple):
@@ -159,7 +137,7 @@ def make_loader(
         pin_memory=pin_memory,
         generator=torch.Generator(),
         worker_init_fn=_start_worker if num_workers else None,
-        multiprocessing_context="forkserver" if num_workers else None,
+        multiprocessing_context=_get_context() if num_workers else None,
         persistent_workers=num_workers > 0,
     )
 
@@ -176,6 +154,13 @@ def normalize(batch: Batch, spec: Preprocessing) -> Tensor:
     rows = torch.arange(height, device=images.device) < batch.sizes_hw[:, :1]
     columns = torch.arange(width, device=images.device) < batch.sizes_hw[:, 1:]
     return inputs * (rows[:, None, :, None] & columns[:, None, None, :])
+
+
+def _get_context() -> BaseContext:
+    context = get_context("forkserver")
+    # Imported once, for all workers: it takes seconds.
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 # A copy to a GPU waits for the GPU: once is enough.

@@ -27,7 +27,9 @@ class TrainingLog:
         kept = [line for line in _read_lines(folder.metrics) if _get_step(line) <= step]
         write_atomically(folder.metrics, "".join(f"{line}\n" for line in kept).encode())
         self._file = folder.metrics.open("a", encoding="utf-8", buffering=1)
-        self._board = _open_board(folder.path / "tensorboard", step) if options.tensorboard else None
+        self._board = (
+            _open_board(folder.path / "tensorboard", step) if options.tensorboard else None
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
 from bddseg.inference.postprocess import apply_class_map
-from bddseg.models.layers import resize
+from bddseg.models.layers import resize, widen
 from bddseg.models.losses import LOSSES
 from bddseg.models.network import HasHeads, Network
 from bddseg.models.options import call_with_options
@@ -71,7 +71,7 @@ class TrainingNetwork(nn.Module):
         align_corners = cast(Network, self.network).align_corners
         size_hw = (labels.shape[1], labels.shape[2])
         # Half precision would round what is summed over all pixels.
-        mapped = apply_class_map(logits.float(), self._class_map)
+        mapped = apply_class_map(widen(logits), self._class_map)
         resized = resize(mapped, size_hw, align_corners=align_corners)
         value: Tensor = self._loss(resized, labels)
         return value

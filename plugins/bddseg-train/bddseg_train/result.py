@@ -55,9 +55,7 @@ def _make_entry(folder: RunFolder, recipe: Recipe, entry: Entry) -> Entry:
         description=recipe.description,
         weights=Weights(file=folder.weights.name),
         license="",
-        training=Training(
-            backbone=backbone, iterations=recipe.iterations, crop_hw=recipe.crop_hw
-        ),
+        training=Training(backbone=backbone, iterations=recipe.iterations, crop_hw=recipe.crop_hw),
         scores=None,
         links=Links(),
     )
