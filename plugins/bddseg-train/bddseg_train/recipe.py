@@ -262,7 +262,10 @@ def _resolve_paths(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     resolved = dict(table)
     data = table.get("data")
     if isinstance(data, Mapping):
-        resolved["data"] = {key: resolve(value) for key, value in data.items()}
+        paths = ("root", "train", "validation")
+        resolved["data"] = {
+            key: resolve(value) if key in paths else value for key, value in data.items()
+        }
     model, init = table.get("model"), table.get("init")
     if isinstance(model, str) and model.endswith(".toml"):
         resolved["model"] = resolve(model)

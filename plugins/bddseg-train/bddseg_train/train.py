@@ -178,7 +178,8 @@ def train(job: Job) -> TrainingState:
                 means = [value / group.world_size for value in numbers[:-1]]
                 named = dict(zip([*losses, "grad_norm"], means, strict=True))
                 snapshot = meter.make_snapshot(state, named["loss"], rate, evaluator.scores)
-                log.write(state.step, {**named, "lr": rate, **snapshot.speed, **scores})
+                scored = {"scores": scores} if scores else {}
+                log.write(state.step, {**named, "lr": rate, **snapshot.speed, **scored})
                 view.update(snapshot)
                 is_due = time.monotonic() - saved_s > _SAVE_INTERVAL_S
                 if is_scored or is_stopped or is_due:

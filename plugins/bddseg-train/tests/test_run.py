@@ -1,0 +1,403 @@
+"""Whole runs: real frames on disk, real processes, and what is left in the folder."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from bddseg_train.checkpoint import TrainingState
+from bddseg_train.log import read_log
+from bddseg_train.options import TrainOptions
+from bddseg_train.recipe import (
+    Data,
+    Evaluation,
+    Optimizer,
+    Recipe,
+    Schedule,
+    format_recipe,
+)
+from bddseg_train.record import TrainingRecord
+from bddseg_train.run import run_training
+from safetensors.torch import load_file
+from torch import Tensor
+
+import bddseg
+from bddseg.data.image import write_jpeg
+from bddseg.data.mask import write_mask
+from bddseg.errors import BddsegError
+from bddseg.models.losses import CrossEntropy
+from bddseg.zoo.catalog import find_entry, format_entry
+
+SIZE_HW = (48, 80)
+OPTIONS = TrainOptions(device="cpu", num_workers=0, num_threads=1)
+
+
+def write_frames(folder: Path, names: range) -> None:
+    """Draw frames with a grey road of random width under a blue sky."""
+    for number in names:
+        rng = np.random.default_rng(number)
+        image = np.full((*SIZE_HW, 3), (90, 130, 220), np.uint8)
+        labels = np.full(SIZE_HW, 2, np.uint8)
+        left, right = rng.integers(0, 30), rng.integers(50, 80)
+        image[24:] = (60, 120, 50)
+        image[24:, left:right] = 110
+        labels[24:, left:right] = 0
+        image[24:, : left // 2] = 160
+        labels[24:, : left // 2] = 1
+        write_jpeg(folder / "images" / f"{number:03}.jpg", image)
+        write_mask(folder / "masks" / f"{number:03}.png", labels)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_frames(folder / "train", range(12))
+    write_frames(folder / "val", range(100, 104))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network for small frames; without dropout, which differs between processes."""
+    entry = find_entry("demo")
+    preprocessing = msgspec.structs.replace(entry.preprocessing, size_hw=SIZE_HW)
+    options = entry.options | {"dropout": 0.0}
+    path = tmp_path_factory.mktemp("model") / "model.toml"
+    changed = msgspec.structs.replace(entry, options=options, preprocessing=preprocessing)
+    path.write_text(format_entry(changed))
+    return path
+
+
+@pytest.fixture
+def recipe(data: Path, model: Path) -> Recipe:
+    return Recipe(
+        name="tiny",
+        model=str(model),
+        data=Data(root=str(data)),
+        transforms=(
+            {"name": "resize", "size_hw": [48, 80], "ratio_range": [0.75, 1.5]},
+            {"name": "crop", "max_class_share": 0.75},
+            {"name": "flip"},
+            {"name": "color_jitter"},
+        ),
+        crop_hw=SIZE_HW,
+        optimizer=Optimizer(lr=0.01, weight_decay=0.0005),
+        schedule=Schedule(min_lr=1e-4),
+        iterations=6,
+        batch_size=4,
+        ema_decay=0.9,
+        evaluation=Evaluation(interval=3, examples=1),
+    )
+
+
+def change(recipe: Recipe, **values: Any) -> Recipe:
+    return msgspec.structs.replace(recipe, **values)
+
+
+def read_losses(out: Path) -> list[float]:
+    return [line["loss"] for line in read_log(out / "metrics.jsonl")]
+
+
+def test_a_run_leaves_a_model_that_infer_takes(
+    recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    record = run_training(recipe, tmp_path / "out", OPTIONS)
+    assert record.status == "finished" and record.step == 6
+    model = bddseg.load_model(record.model, device="cpu")
+    assert model(data / "val" / "images" / "100.jpg").labels.shape == SIZE_HW
+    found = {each.name for each in (tmp_path / "out").iterdir()}
+    assert found == {
+        "MODEL_CARD.md",
+        "checkpoints",
+        "examples",
+        "metrics.jsonl",
+        "model.safetensors",
+        "model.toml",
+        "recipe.toml",
+        "training.json",
+    }
+    assert (tmp_path / "out" / "examples" / "000006" / "100.jpg").is_file()
+    lines = read_log(tmp_path / "out" / "metrics.jsonl")
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert set(lines[2]["scores"]) == {"weights", "average"}
+    best = max(
+        each["standard_miou_without_background"]
+        for line in lines
+        for each in line.get("scores", {}).values()
+    )
+    assert record.best_score == pytest.approx(best)
+    assert "4 validation frames" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+
+
+def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
+    evaluation = Evaluation(interval=60, examples=0)
+    longer = change(recipe, iterations=60, ema_decay=None, evaluation=evaluation)
+    record = run_training(longer, tmp_path / "out", OPTIONS)
+    losses = read_losses(tmp_path / "out")
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+    assert record.best_score is not None and record.best_score > 40
+
+
+def test_without_validation_frames_the_last_weights_are_the_model(
+    recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    alone = change(recipe, data=Data(root=str(data / "train")), ema_decay=None)
+    record = run_training(alone, tmp_path / "out", OPTIONS)
+    assert record.best_score is None
+    state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    assert all(torch.equal(weights[name], each) for name, each in state["network"].items())
+
+
+def test_passes_see_the_samples_of_the_whole_batch(recipe: Recipe, tmp_path: Path) -> None:
+    halves = TrainOptions(device="cpu", num_workers=0, num_threads=1, images_per_step=2)
+    run_training(change(recipe, iterations=1), tmp_path / "halves", halves)
+    run_training(change(recipe, iterations=1), tmp_path / "whole", OPTIONS)
+    # Batch norms see other groups of images, so that the losses are only similar.
+    (half,), (whole,) = read_losses(tmp_path / "halves"), read_losses(tmp_path / "whole")
+    assert half == pytest.approx(whole, rel=0.1)
+    assert half != whole
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    options = TrainOptions(device="cpu", num_workers=0, images_per_step=3)
+    with pytest.raises(BddsegError, match="batch of 4 images cannot be divided into passes of 3"):
+        run_training(recipe, tmp_path / "out", options)
+
+
+def test_a_run_that_is_told_to_stop_goes_on_exactly(recipe: Recipe, tmp_path: Path) -> None:
+    run_training(recipe, tmp_path / "whole", OPTIONS)
+    asked = iter([False, True])
+    stopped = run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    assert (stopped.status, stopped.step) == ("interrupted", 2)
+    assert run_training(recipe, tmp_path / "out", OPTIONS).status == "finished"
+    assert read_losses(tmp_path / "out") == read_losses(tmp_path / "whole")
+    assert_same_weights(tmp_path / "out", tmp_path / "whole")
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    states = [torch.load(out / "checkpoints" / "last.pt", weights_only=True) for out in (first, second)]
+    for part in ("network", "average"):
+        one, other = (state[part] for state in states)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    files = [(out / "model.safetensors").read_bytes() for out in (first, second)]
+    assert files[0] == files[1]
+
+
+def start(recipe: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "bddseg", "train", str(recipe), "-o", str(out)]
+    options = ["--device", "cpu", "--workers", "1", "--threads", "1", "-q"]
+    return subprocess.Popen([*command, *options], stderr=subprocess.PIPE)
+
+
+def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = read_log(out / "metrics.jsonl")
+        if lines and lines[-1]["step"] >= step:
+            return
+        time.sleep(0.02)
+    raise AssertionError((process.poll(), process.stderr and process.stderr.read()))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_three_times_ends_in_the_same_weights(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = change(recipe, iterations=24)
+    file = tmp_path / "recipe.toml"
+    file.write_text(format_recipe(recipe))
+    run_training(recipe, tmp_path / "whole", OPTIONS)
+    for step in (4, 10, 17):
+        process = start(file, tmp_path / "out")
+        wait_for_step(process, tmp_path / "out", step)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    process = start(file, tmp_path / "out")
+    assert process.wait(120) == 0, process.stderr and process.stderr.read()
+    assert read_losses(tmp_path / "out") == read_losses(tmp_path / "whole")
+    assert_same_weights(tmp_path / "out", tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recipe: Recipe, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    longer = change(recipe, iterations=2000, evaluation=Evaluation(interval=2000))
+    file.write_text(format_recipe(longer))
+    process = start(file, tmp_path / "out")
+    wait_for_step(process, tmp_path / "out", 2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["status"] == "interrupted" and record["step"] >= 2
+    state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
+    assert state["step"] == record["step"]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = change(recipe, iterations=2)
+    pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
+    assert run_training(recipe, tmp_path / "pair", pair).status == "finished"
+    run_training(recipe, tmp_path / "alone", OPTIONS)
+    losses = read_losses(tmp_path / "pair"), read_losses(tmp_path / "alone")
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    states = [
+        torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True)["network"]
+        for name in ("pair", "alone")
+    ]
+    assert states[0].keys() == states[1].keys()
+    for name in states[0]:
+        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed_are_started_again(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = change(recipe, iterations=40, evaluation=Evaluation(interval=5))
+    pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
+    killed: list[int] = []
+
+    def kill_a_worker() -> bool:
+        workers = list_workers()
+        if not killed and len(workers) == 2 and len(read_log(tmp_path / "out" / "metrics.jsonl")) > 6:
+            killed.append(workers[-1])
+            os.kill(workers[-1], signal.SIGKILL)
+        return False
+
+    record = run_training(recipe, tmp_path / "out", pair, should_stop=kill_a_worker)
+    assert killed and record.status == "finished"
+    assert [line["step"] for line in read_log(tmp_path / "out" / "metrics.jsonl")] == [*range(1, 41)]
+
+
+def list_workers() -> list[int]:
+    found = subprocess.run(
+        ["pgrep", "-f", "bddseg_train.worker"], capture_output=True, text=True, check=False
+    )
+    return [int(line) for line in found.stdout.split()]
+
+
+def test_a_loss_that_is_not_finite_names_the_frames_and_keeps_the_checkpoint(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter([False, True])
+    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    last = tmp_path / "out" / "checkpoints" / "last.pt"
+    before = last.read_bytes()
+
+    def overflow(_: CrossEntropy, logits: Tensor, labels: Tensor) -> Tensor:
+        return (logits.sum() + labels.sum()) * float("inf")
+
+    monkeypatch.setattr(CrossEntropy, "__call__", overflow)
+    with pytest.raises(BddsegError, match=r"not a finite number in step 3.*images/\d{3}.jpg"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert last.read_bytes() == before
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["status"] == "failed" and "finite" in record["error"]
+
+
+def test_a_folder_of_another_recipe_is_refused_and_overwritten_on_request(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    short = change(recipe, iterations=1, evaluation=Evaluation(examples=0))
+    run_training(short, tmp_path / "out", OPTIONS)
+    other = change(short, optimizer=Optimizer(lr=0.02))
+    with pytest.raises(BddsegError, match=r"another recipe: optimizer.lr is 0.01 there and 0.02"):
+        run_training(other, tmp_path / "out", OPTIONS)
+    options = TrainOptions(device="cpu", num_workers=0, num_threads=1, overwrite=True)
+    assert run_training(other, tmp_path / "out", options).step == 1
+
+
+def test_a_folder_of_other_files_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(BddsegError, match="holds files that are not of a training run"):
+        run_training(recipe, tmp_path, OPTIONS)
+    options = TrainOptions(device="cpu", num_workers=0, overwrite=True)
+    with pytest.raises(BddsegError, match="holds files that are not of a training run"):
+        run_training(recipe, tmp_path, options)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_other_frames_than_before_are_refused(recipe: Recipe, data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    recipe = change(recipe, data=Data(root=str(copy)), iterations=4)
+    asked = iter([True])
+    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    (copy / "train" / "images" / "003.jpg").unlink()
+    with pytest.raises(BddsegError, match="was trained on other frames than there are now"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+
+
+def test_too_little_space_for_checkpoints_is_said_before_the_first_step(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    with pytest.raises(BddsegError, match="has 1 MB free, and checkpoints need"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter([False, True])
+    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    last = tmp_path / "out" / "checkpoints" / "last.pt"
+    before = last.read_bytes()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(BddsegError, match="No space left on device"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert last.read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_named(recipe: Recipe, tmp_path: Path) -> None:
+    asked = iter([True])
+    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    last = tmp_path / "out" / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(BddsegError, match=r"last.pt cannot be read as a checkpoint"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    def make(width: int) -> TrainingState:
+        network = torch.nn.Linear(width, 2)
+        return TrainingState(
+            network=network,
+            optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+            average=None,
+        )
+
+    make(3).save(tmp_path / "last.pt")
+    with pytest.raises(BddsegError, match="checkpoint of another network"):
+        make(4).load(tmp_path / "last.pt")
+
+
+def test_bf16_is_close_to_fp32(recipe: Recipe, tmp_path: Path) -> None:
+    options = TrainOptions(device="cpu", num_workers=0, num_threads=1, precision="bf16")
+    recipe = change(recipe, iterations=2, evaluation=Evaluation(examples=0))
+    run_training(recipe, tmp_path / "bf16", options)
+    run_training(recipe, tmp_path / "fp32", OPTIONS)
+    bf16, fp32 = read_losses(tmp_path / "bf16"), read_losses(tmp_path / "fp32")
+    assert bf16 == pytest.approx(fp32, rel=0.05)
+    assert bf16 != fp32
+
+
+def test_records_are_plain_data() -> None:
+    record = TrainingRecord.fail(BddsegError("A problem.", "A step."), 5)
+    assert (record.status, record.error, record.hint) == ("failed", "A problem.", "A step.")
