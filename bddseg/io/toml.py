@@ -177,20 +177,23 @@ def _list_keys(kind: Any, prefix: str = "") -> Iterator[str]:
             yield from _list_keys(each, f"{prefix}{field.encode_name}.")
 
 
-def format_toml(content: msgspec.Struct) -> str:
-    """Return a struct as TOML.
+def format_toml(content: msgspec.Struct, *, with_empty: bool = False) -> str:
+    """Return a struct as TOML, without what is None: TOML has no null.
 
-    Empty values are omitted: TOML has no null, and they are the defaults.
+    Args:
+        content: The struct.
+        with_empty: Also write empty values; where they are the defaults, they say nothing.
     """
     import tomli_w
 
-    return tomli_w.dumps(_drop_defaults(msgspec.to_builtins(content)))
+    dropped: tuple[Any, ...] = (None,) if with_empty else (None, "", [], (), {})
+    return tomli_w.dumps(_drop(msgspec.to_builtins(content), dropped))
 
 
-def _drop_defaults(table: dict[str, Any]) -> dict[str, Any]:
+def _drop(table: dict[str, Any], dropped: tuple[Any, ...]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in table.items():
-        short = _drop_defaults(value) if isinstance(value, dict) else value
-        if short not in (None, "", [], (), {}):
+        short = _drop(value, dropped) if isinstance(value, dict) else value
+        if short not in dropped:
             kept[key] = list(short) if isinstance(short, tuple) else short
     return kept

@@ -41,6 +41,10 @@ def _find_problems(recipe: "Recipe") -> Iterator[str]:
         if not math.isfinite(value):
             yield f"{key} is {value}, not a finite number"
     optimizer, schedule = recipe.optimizer, recipe.schedule
+    # Where a library lets the processor round tiny numbers to 0, msgspec takes 0 for `gt=0`.
+    for key in ("lr", "clip_norm"):
+        if getattr(optimizer, key) == 0:
+            yield f"optimizer.{key} is 0.0, and has to be above 0"
     if optimizer.momentum == 1:
         yield "optimizer.momentum is 1, and has to be below"
     if schedule.min_lr > optimizer.lr:

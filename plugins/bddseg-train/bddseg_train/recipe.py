@@ -20,6 +20,8 @@ RECIPES: Registry[str | Path] = Registry(
 )
 _HINT = "Correct that key. `bddseg train --list --json` shows complete recipes."
 _SUFFIX = "_drivable_bdd100k"
+# Keys of the table `data` that hold paths.
+_PATHS = ("root", "train", "validation")
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -212,7 +214,7 @@ def find_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
 
 def format_recipe(recipe: Recipe) -> str:
     """Return the TOML of a recipe, for `find_recipe`."""
-    return format_toml(recipe)
+    return format_toml(recipe, with_empty=True)
 
 
 def _find_listed(name: str) -> Recipe:
@@ -262,9 +264,8 @@ def _resolve_paths(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     resolved = dict(table)
     data = table.get("data")
     if isinstance(data, Mapping):
-        paths = ("root", "train", "validation")
         resolved["data"] = {
-            key: resolve(value) if key in paths else value for key, value in data.items()
+            key: resolve(value) if key in _PATHS else value for key, value in data.items()
         }
     model, init = table.get("model"), table.get("init")
     if isinstance(model, str) and model.endswith(".toml"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bddseg_train.checks import check_recipe
 from bddseg_train.recipe import Recipe, find_recipe, format_recipe, list_recipes
 from bddseg_train.recipes import REALTIME, ZOO
 
@@ -87,12 +88,12 @@ def test_every_recipe_can_be_run() -> None:
     pytest.importorskip("bddseg_realtime")
     from bddseg_train.transforms import build_transforms
 
-    from bddseg.models.losses import build_loss
+    from bddseg.models.losses import LOSSES
+    from bddseg.models.options import call_with_options
 
     for recipe in map(find_recipe, [each.name for each in list_recipes()]):
         build_transforms(recipe.transforms, recipe.crop_hw)
-        loss = recipe.loss
-        build_loss(loss.name, loss.options, num_classes=3, table="loss.options")
+        call_with_options(LOSSES.load(recipe.loss.name), recipe.loss.options, "loss.options")
 
 
 def test_each_trainable_real_time_network_has_a_recipe() -> None:
@@ -112,7 +113,8 @@ def test_a_recipe_has_also_the_long_name_of_its_model() -> None:
 def test_a_formatted_recipe_is_read_as_the_same(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("bddseg_realtime")
     name = "pspnet_r50-d8_512x1024_40k" if path == ZOO else "twinlitenetplus_nano"
-    recipe = find_recipe(name, ["data.root=frames", "data.limit=3", "optimizer.clip_norm=1"])
+    pairs = "data.train={images = 'pairs.txt', labels = ''}"
+    recipe = find_recipe(name, [pairs, "data.limit=3", "optimizer.clip_norm=1", "init="])
     (tmp_path / "mine.toml").write_text(format_recipe(recipe))
     assert find_recipe(tmp_path / "mine.toml") == recipe
 
@@ -187,7 +189,7 @@ def test_settings_replace_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("optimizer.lr=0", "Expected `float` > 0.0 - at `optimizer.lr`"),
+        ("optimizer.lr=0", "optimizer.lr"),
         ("optimizer.lr=inf", "optimizer.lr is inf, not a finite number"),
         ("optimizer.lr=nan", "optimizer.lr"),
         ("optimizer.lr=fast", "Expected `float`, got `str` - at `optimizer.lr`"),
@@ -226,6 +228,15 @@ def test_a_setting_that_does_not_fit_is_an_error_that_names_recipe_and_key(
         find_recipe(PSPNET, [setting])
     assert words in str(caught.value)
     assert f"--set {setting}" in str(caught.value)
+
+
+def test_a_rate_of_0_is_refused_where_tiny_numbers_are_rounded_to_0() -> None:
+    recipe = find_recipe(PSPNET, ["schedule.min_lr=0"])
+    for key in ("lr", "clip_norm"):
+        # As msgspec accepts it then.
+        optimizer = msgspec.structs.replace(recipe.optimizer, **{key: 0.0})
+        with pytest.raises(BddsegError, match=rf"here: optimizer\.{key} is 0.0"):
+            check_recipe(msgspec.structs.replace(recipe, optimizer=optimizer), "here")
 
 
 @pytest.mark.parametrize(
