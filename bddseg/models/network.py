@@ -51,7 +51,7 @@ class HasHeads(Protocol):
     """A network with further heads, which add losses in training."""
 
     def forward_heads(self, images: Tensor) -> list[Tensor]:
-        """Images (N, 3, H, W), normalised -> logits (N, K, h, w) of each head, the main one first."""
+        """Images (N, 3, H, W), normalised -> logits (N, K, h, w) of each head, main one first."""
         ...
 
 

@@ -13,6 +13,7 @@ it is installed, bddseg finds it. `bddseg plugins new NAME` writes such a packag
 | source | `open`, `items`, `read`, `is_live` | `bddseg.sources` |
 | writer | `write(item, prediction)`, `close()` | `bddseg.writers` |
 | metric | `update`, `merge`, `compute() -> dict` | `bddseg.metrics` |
+| loss | `build(**options)`, then `(logits, labels) -> scalar`, for training | `bddseg.losses` |
 | command | a function with annotated parameters, or a `typer.Typer` | `bddseg.commands` |
 
 `bddseg.plugins.inspection.REGISTRIES` says which module defines each protocol. Built-in objects are

@@ -20,6 +20,7 @@ REGISTRIES = (
     "bddseg.data.sources.source:SOURCES",
     "bddseg.inference.writers.writer:WRITERS",
     "bddseg.metrics.metric:METRICS",
+    "bddseg.models.losses:LOSSES",
 )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bddseg.inference.distributed.rank import read_rank_info
@@ -76,6 +76,29 @@ def join_group(device: str) -> Iterator[Group]:
         dist.destroy_process_group()
 
 
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        del ctx
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        del ctx
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _sum(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    return total
+
+
 class _SyncBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the images of all processes, on CPUs too.
 
@@ -87,9 +110,9 @@ class _SyncBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         count = x.numel() / x.shape[1] * dist.get_world_size()
-        mean = all_reduce(x.sum((0, 2, 3))) / count
+        mean = _sum(x.sum((0, 2, 3))) / count
         centered = x - mean[:, None, None]
-        variance = all_reduce(centered.square().sum((0, 2, 3))) / count
+        variance = _sum(centered.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None and self.momentum is not None
@@ -98,13 +121,15 @@ class _SyncBatchNorm(nn.BatchNorm2d):
             unbiased = variance * (count / (count - 1))
             self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
         scale = self.weight / (variance + self.eps).sqrt()
-        return centered * scale[:, None, None] + self.bias[:, None, None]
+        normalized: Tensor = centered * scale[:, None, None] + self.bias[:, None, None]
+        return normalized
 
 
 def synchronize_batch_norms(network: nn.Module, device: torch.device) -> nn.Module:
     """Let batch norms count the images of all processes; return the network."""
     if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _SyncBatchNorm

@@ -53,6 +53,11 @@ class RunFolder:
         return self.path / "examples"
 
     @property
+    def tensorboard(self) -> Path:
+        """Files for the program tensorboard."""
+        return self.path / "tensorboard"
+
+    @property
     def model(self) -> Path:
         """The trained model's entry, which `bddseg infer` takes as MODEL."""
         return self.path / "model.toml"
@@ -77,14 +82,12 @@ class RunFolder:
         Raises:
             BddsegError: the folder has a run of another recipe, or files that are of no run.
         """
-        if overwrite:
-            self._clear()
         if self.recipe.exists():
-            self._check(recipe)
-            return
-        if self.path.exists() and any(
-            not each.name.startswith(".") for each in self.path.iterdir()
-        ):
+            if not overwrite:
+                self._check(recipe)
+                return
+            self._clear()
+        elif self.path.exists() and any(each.name[0] != "." for each in self.path.iterdir()):
             raise BddsegError(
                 f"{self.path} holds files that are not of a training run.",
                 "Choose another folder with -o.",
@@ -102,19 +105,10 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Remove the files of a run, and nothing else."""
-        if not self.recipe.exists():
-            return
-        for file in (
-            self.metrics,
-            self.record,
-            self.last,
-            self.best,
-            self.model,
-            self.weights,
-            self.card,
-        ):
+        for file in (self.metrics, self.record, self.model, self.weights, self.card):
             file.unlink(missing_ok=True)
-        shutil.rmtree(self.examples, ignore_errors=True)
+        for folder in (self.last.parent, self.examples, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
         self.recipe.unlink()
 
     def check_space(self, needed: int) -> None:
@@ -126,7 +120,8 @@ class RunFolder:
         free = shutil.disk_usage(self.path).free
         if needed > free:
             raise BddsegError(
-                f"{self.path} has {free >> 20:,} MB free, and checkpoints need {needed >> 20:,} MB.",
+                f"{self.path} has {free >> 20:,} MB free, and checkpoints need "
+                f"{needed >> 20:,} MB.",
                 "Free space, or choose a folder on another disk with -o.",
             )
 

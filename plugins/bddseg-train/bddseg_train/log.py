@@ -1,4 +1,4 @@
-"""The numbers of a training run, as a file of JSON lines and, if wanted, for TensorBoard."""
+"""The numbers of a training run, as a file of JSON lines and, if wanted, for tensorboard."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,17 @@ class TrainingLog:
     Args:
         folder: Folder of the run. Of a run that goes on, lines of later steps are removed.
         step: Number of steps that were done before.
-        options: Whether there are files for TensorBoard.
+        options: Whether there are files for tensorboard.
 
     Raises:
-        BddsegError: TensorBoard is wanted and not installed, or a file cannot be written.
+        BddsegError: tensorboard is wanted and not installed, or a file cannot be written.
     """
 
     def __init__(self, folder: RunFolder, step: int, options: TrainOptions) -> None:
         kept = [line for line in _read_lines(folder.metrics) if _get_step(line) <= step]
         write_atomically(folder.metrics, "".join(f"{line}\n" for line in kept).encode())
         self._file = folder.metrics.open("a", encoding="utf-8", buffering=1)
-        self._board = (
-            _open_board(folder.path / "tensorboard", step) if options.tensorboard else None
-        )
+        self._writer = _open_writer(folder.tensorboard, step) if options.tensorboard else None
 
     def __enter__(self) -> Self:
         return self
@@ -41,15 +39,15 @@ class TrainingLog:
         traceback: TracebackType | None,
     ) -> None:
         self._file.close()
-        if self._board:
-            self._board.close()
+        if self._writer:
+            self._writer.close()
 
     def write(self, step: int, numbers: dict[str, Any]) -> None:
         """Write numbers that hold after so many steps."""
         self._file.write(json.dumps({"step": step, **numbers}) + "\n")
-        if self._board:
+        if self._writer:
             for name, value in _flatten(numbers).items():
-                self._board.add_scalar(name, value, step)
+                self._writer.add_scalar(name, value, step)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -77,11 +75,11 @@ def _flatten(numbers: dict[str, Any], prefix: str = "") -> dict[str, float]:
     return flat
 
 
-def _open_board(folder: Path, step: int) -> Any:
+def _open_writer(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise BddsegError(
-            "TensorBoard is not installed.", "pip install 'bddseg-train[tensorboard]'"
+            "tensorboard is not installed.", "pip install 'bddseg-train[tensorboard]'"
         ) from error
-    return SummaryWriter(folder, purge_step=step + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(folder, purge_step=step + 1)

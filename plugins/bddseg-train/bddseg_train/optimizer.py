@@ -24,7 +24,7 @@ def make_optimizer(network: nn.Module, spec: Optimizer) -> torch.optim.Optimizer
 def compute_learning_rate(recipe: Recipe, step: int) -> float:
     """Return the learning rate of a step, counted from 0; see `Schedule`."""
     schedule, lr = recipe.schedule, recipe.optimizer.lr
-    rest = (1 - step / recipe.iterations) ** schedule.power
+    rest: float = (1 - step / recipe.iterations) ** schedule.power
     rate = (lr - schedule.min_lr) * rest + schedule.min_lr
     return rate * min(1.0, (step + 1) / (schedule.warmup + 1))
 

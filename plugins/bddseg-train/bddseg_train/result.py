@@ -89,8 +89,8 @@ def _describe(
             "",
             "## Data",
             "",
-            f"{len(data.train):,} frames with ground truth. What is learned from data is subject to "
-            "its licence: BDD100K's permits use for education, research and not-for-profit "
+            f"{len(data.train):,} frames with ground truth. What is learned from data is subject "
+            "to its licence: BDD100K's permits use for education, research and not-for-profit "
             "purposes, with its notice.",
             *(f"\n{note}" for note in data.notes),
             "",

@@ -91,7 +91,9 @@ def train(job: Job) -> TrainingState:
     # The network with its initial weights; all that changes from step to step is in `state`.
     torch.manual_seed(recipe.seed)
     network = build_network(entry)
-    notes = [*data.notes, *load_initial_weights(network, recipe.init)]
+    notes, has_checkpoint = [*data.notes], folder.last.exists()
+    if not has_checkpoint:
+        notes += load_initial_weights(network, recipe.init)
     network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if group.world_size > 1:
         network = synchronize_batch_norms(network, device)
@@ -101,7 +103,7 @@ def train(job: Job) -> TrainingState:
         average=WeightAverage(network, recipe.ema_decay) if recipe.ema_decay else None,
         data=_identify(data.train),
     )
-    if folder.last.exists():
+    if has_checkpoint:
         state.load(folder.last)
         notes.append(f"Going on after step {state.step:,} of {recipe.iterations:,}.")
     elif is_first:
@@ -203,8 +205,10 @@ def _identify(frames: LabeledFrames) -> str:
 
 def _skip_sync(module: nn.Module, *, skip: bool) -> AbstractContextManager[None]:
     """Leave the gradients of a pass on this process; those of the last pass are averaged."""
-    is_parallel = isinstance(module, DistributedDataParallel)
-    return module.no_sync() if is_parallel and skip else nullcontext()
+    if skip and isinstance(module, DistributedDataParallel):
+        context: AbstractContextManager[None] = module.no_sync()
+        return context
+    return nullcontext()
 
 
 def _autocast(device: torch.device, options: TrainOptions) -> AbstractContextManager[None]:

@@ -1,4 +1,7 @@
-"""One process of several of a training run: `python -m bddseg_train.worker` is what torchrun starts."""
+"""One process of several of a training run.
+
+`python -m bddseg_train.worker` is what torchrun's agent starts for each GPU.
+"""
 
 import sys
 from pathlib import Path

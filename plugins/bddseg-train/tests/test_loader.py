@@ -256,5 +256,5 @@ def test_a_killed_worker_is_an_error_of_the_main_process(folder: Path) -> None:
     next(batches)
     (worker,) = (p for p in multiprocessing.active_children() if p.pid not in others)
     worker.kill()
-    with pytest.raises(BddsegError, match="worker process that reads frames has ended .* fewer"):
+    with pytest.raises(BddsegError, match=r"worker process that reads frames has ended .* fewer"):
         list(batches)

@@ -62,7 +62,8 @@ def describe(tensors: Mapping[str, Tensor]) -> dict[str, list[float]]:
 
 def compute_rate(step: int) -> float:
     """Return the learning rate of a step of 40,000."""
-    return (0.01 - 1e-4) * (1 - step / 40_000) ** 0.9 + 1e-4
+    rest: float = (1 - step / 40_000) ** 0.9
+    return (0.01 - 1e-4) * rest + 1e-4
 
 
 def run_reference(name: str) -> dict[str, Any]:
@@ -106,7 +107,6 @@ def main() -> None:
     content = {}
     for name in NAMES:
         content[name] = run_reference(name)
-        print(name, content[name]["losses"], flush=True)
     data = json.dumps(content, separators=(",", ":")).encode()
     path = Path(__file__).with_name("steps.json.gz")
     path.write_bytes(gzip.compress(data, 9, mtime=0))
