@@ -1,7 +1,7 @@
 """Starting one process for each GPU of this machine, through torchrun's agent.
 
-`python -m bddseg_train.launch` is the agent: it starts the processes, and all of them again, from
-the last checkpoint, if one dies.
+`python -m bddseg_train.launch` is the agent. If one process dies, it ends all of them: the same
+command goes on from the last checkpoint.
 """
 
 import os
@@ -20,10 +20,7 @@ from bddseg_train.options import TrainOptions
 from bddseg_train.record import TrainingRecord, read_record
 from bddseg_train.view import View
 
-# The exit code of a process that would fail again if it were restarted.
-STOPPED = 3
 _VARIABLE = "BDDSEG_TRAINING"
-_MAX_RESTARTS = 3
 _POLL_S = 0.1
 
 
@@ -83,20 +80,11 @@ def launch(
 def main() -> None:
     """Run the processes of this machine, and exit."""
     # Imported here: it takes a second, and the command does not need it.
-    from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec
+    from torch.distributed.elastic.agent.server.api import WorkerSpec
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.rendezvous import RendezvousParameters
     from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
-
-    class Agent(LocalElasticAgent):
-        """Does not restart processes that would fail again."""
-
-        def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-            result: RunResult = super()._monitor_workers(worker_group)
-            if any(each.exitcode == STOPPED for each in result.failures.values()):
-                self._remaining_restarts = 0
-            return result
 
     parameters = RendezvousParameters(
         backend="c10d",
@@ -113,11 +101,11 @@ def main() -> None:
         entrypoint=sys.executable,
         args=("-m", "bddseg_train.worker"),
         rdzv_handler=get_rendezvous_handler(parameters),
-        max_restarts=_MAX_RESTARTS,
+        max_restarts=0,
         monitor_interval=_POLL_S,
     )
     try:
-        result = Agent(spec, DefaultLogsSpecs()).run()
+        result = LocalElasticAgent(spec, DefaultLogsSpecs()).run()
     except SignalException:
         sys.exit(INTERRUPTED)
     sys.exit(1 if result is None or result.is_failed() else 0)

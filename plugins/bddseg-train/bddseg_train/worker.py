@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bddseg.errors import BddsegError
 from bddseg_train.folder import RunFolder
-from bddseg_train.launch import STOPPED, read_process_spec
+from bddseg_train.launch import read_process_spec
 from bddseg_train.live import open_view
 from bddseg_train.recipe import find_recipe
 from bddseg_train.run import train_as_process
@@ -30,7 +30,7 @@ def main() -> None:
             )
     except BddsegError:
         # The record says why, and the process that started this one shows it.
-        sys.exit(STOPPED)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -267,27 +267,24 @@ def test_two_processes_train_as_one(recipe: Recipe, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_processes_that_are_killed_are_started_again(recipe: Recipe, tmp_path: Path) -> None:
-    recipe = change(recipe, iterations=40, evaluation=Evaluation(interval=5))
+def test_after_the_death_of_a_process_the_same_run_goes_on(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = change(recipe, iterations=400, evaluation=Evaluation(interval=2, limit=1, examples=0))
     pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
-    killed: list[int] = []
+    log, killed = tmp_path / "out" / "metrics.jsonl", []
 
-    def kill_a_worker() -> bool:
-        workers = list_workers()
-        if (
-            not killed
-            and len(workers) == 2
-            and len(read_log(tmp_path / "out" / "metrics.jsonl")) > 6
-        ):
-            killed.append(workers[-1])
-            os.kill(workers[-1], signal.SIGKILL)
+    def kill_a_process() -> bool:
+        if not killed and len(read_log(log)) > 4:
+            killed.append(list_workers()[-1])
+            os.kill(killed[-1], signal.SIGKILL)
         return False
 
-    record = run_training(recipe, tmp_path / "out", pair, should_stop=kill_a_worker)
-    assert killed and record.status == "finished"
-    assert [line["step"] for line in read_log(tmp_path / "out" / "metrics.jsonl")] == [
-        *range(1, 41)
-    ]
+    with pytest.raises(BddsegError, match="ended with exit code 1. .*goes on from the last"):
+        run_training(recipe, tmp_path / "out", pair, should_stop=kill_a_process)
+    steps = len(read_log(log))
+    asked = iter([False, True])
+    record = run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    assert record.step in (steps, steps + 1, steps + 2)
+    assert [line["step"] for line in read_log(log)] == [*range(1, record.step + 1)]
 
 
 def list_workers() -> list[int]:
