@@ -196,12 +196,13 @@ class _Loader(DataLoader[Batch]):
                 if isinstance(batch, BddsegError):
                     raise batch
                 yield batch
-        except RuntimeError as error:
-            # As torch reports a worker that was killed.
-            if not str(error).startswith("DataLoader worker"):
+        except (RuntimeError, EOFError, ConnectionError) as error:
+            # As torch reports a worker that was killed, or as the pipe to it does.
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
+            cause = str(error) or type(error).__name__
             raise BddsegError(
-                f"A worker process that reads frames has ended ({error}).",
+                f"A worker process that reads frames has ended ({cause}).",
                 "Its memory may be exhausted: use fewer workers, or smaller batches.",
             ) from error
 

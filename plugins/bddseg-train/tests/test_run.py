@@ -278,7 +278,7 @@ def test_after_the_death_of_a_process_the_same_run_goes_on(recipe: Recipe, tmp_p
             os.kill(killed[-1], signal.SIGKILL)
         return False
 
-    with pytest.raises(BddsegError, match="ended with exit code 1. .*goes on from the last"):
+    with pytest.raises(BddsegError, match=r"ended with exit code 1\. .*goes on from the last"):
         run_training(recipe, tmp_path / "out", pair, should_stop=kill_a_process)
     steps = len(read_log(log))
     asked = iter([False, True])
