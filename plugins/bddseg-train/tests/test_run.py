@@ -270,7 +270,8 @@ def test_two_processes_train_as_one(recipe: Recipe, tmp_path: Path) -> None:
 def test_after_the_death_of_a_process_the_same_run_goes_on(recipe: Recipe, tmp_path: Path) -> None:
     recipe = change(recipe, iterations=400, evaluation=Evaluation(interval=2, limit=1, examples=0))
     pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
-    log, killed = tmp_path / "out" / "metrics.jsonl", []
+    log = tmp_path / "out" / "metrics.jsonl"
+    killed: list[int] = []
 
     def kill_a_process() -> bool:
         if not killed and len(read_log(log)) > 4:
