@@ -35,6 +35,7 @@ BUILT_IN = {
     "quantize": BuiltIn("bddseg.cli.quantize:quantize", "Make a faster int8 network for CPUs."),
     "eval": BuiltIn("bddseg.cli.evaluate:evaluate", "Score masks against ground truth."),
     "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
+    "data": BuiltIn("bddseg.cli.data:app", "Check frames and labels before training."),
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),
     "export": BuiltIn("bddseg.cli.export:export", "Write a model as a file for other runtimes."),
     "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
