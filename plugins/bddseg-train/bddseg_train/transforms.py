@@ -24,7 +24,8 @@ from bddseg.types import Image, LabelMap
 
 P = TypeVar("P")
 
-_Ratio = Annotated[float, msgspec.Meta(gt=0, le=16)]
+# Not `gt=0`: where the processor rounds tiny numbers to 0, msgspec takes 0 for that.
+_Ratio = Annotated[float, msgspec.Meta(ge=0.01, le=16)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _TRIES = 10
 
