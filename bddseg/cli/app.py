@@ -68,13 +68,23 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+# Commands that show what is wrong with the configuration.
+_WITHOUT_DEFAULTS = ("config", "doctor")
+
+
 @app.callback()
 def _configure(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand not in _WITHOUT_DEFAULTS:
+        # Imported here: `bddseg --help` does without.
+        from bddseg.cli.config import get_defaults
+
+        context.default_map = get_defaults()
 
 
 def main() -> None:

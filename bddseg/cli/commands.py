@@ -41,6 +41,7 @@ BUILT_IN = {
     "package": BuiltIn("bddseg.cli.package:package", "Pack masks for the challenge server."),
     "cache": BuiltIn("bddseg.cli.cache:app", "List and delete the graphs of other runtimes."),
     "bench": BuiltIn("bddseg.cli.bench:bench", "Measure how fast a model is on this machine."),
+    "config": BuiltIn("bddseg.cli.config:config", "Show defaults: mirrors, runtime, threads."),
     "doctor": BuiltIn("bddseg.cli.doctor:doctor", "Check this installation; for bug reports."),
     "plugins": BuiltIn("bddseg.cli.plugins:app", "List plugins; start a new one."),
     "demo": BuiltIn("bddseg.cli.demo:demo", "Run everything on a few frames, without a download."),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
+from bddseg.config import read_config
 from bddseg.errors import BddsegError
 from bddseg.io.read import is_file
 from bddseg.io.walk import list_files
@@ -25,7 +26,7 @@ class DownloadOptions:
     Attributes:
         local: A file, or a folder with the layout of the cache or flat.
         mirrors: Base URLs of hosts with the layout of the zoo's host, or flat; those in
-            $BDDSEG_MIRRORS, separated by spaces, follow.
+            $BDDSEG_MIRRORS, separated by spaces, and in `bddseg.config` follow.
         allow_unverified: Whether files without a published checksum are accepted.
         force: Download files again that are cached.
         timeout_s: Seconds in which a connection has to bring a further 64 KiB, or counts as broken.
@@ -88,12 +89,13 @@ def _hash(path: Path) -> tuple[str, ...]:
 
 
 def _list_mirrored(asset: Asset, mirrors: Sequence[str]) -> Iterator[str]:
-    for mirror in (*mirrors, *os.environ.get("BDDSEG_MIRRORS", "").split()):
+    configured = read_config().config.mirrors or ()
+    for mirror in (*mirrors, *os.environ.get("BDDSEG_MIRRORS", "").split(), *configured):
         problem = find_problem(mirror)
         if problem:
             raise BddsegError(
                 f"The mirror {redact(mirror)} is not a URL: {problem}.",
-                "Correct --mirror, or BDDSEG_MIRRORS.",
+                "Correct --mirror, BDDSEG_MIRRORS, or mirrors in a file of `bddseg config`.",
             )
         for path in (asset.path.as_posix(), asset.path.name):
             yield f"{mirror.rstrip('/')}/{quote(path)}"

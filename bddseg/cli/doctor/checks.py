@@ -14,8 +14,10 @@ from typing import NamedTuple
 import torch
 
 from bddseg.cli.commands import COMMANDS
+from bddseg.cli.config import get_defaults
 from bddseg.cli.console import format_size
 from bddseg.cli.doctor.extras import PURPOSES, find_broken_requirements, list_extras
+from bddseg.config import list_config_files, read_config
 from bddseg.errors import BddsegError, quote
 from bddseg.inference.run import list_versions
 from bddseg.inference.runtimes import graph_cache
@@ -211,6 +213,21 @@ def check_cache() -> Iterator[Finding]:
     yield from _check_folder(folder, "export BDDSEG_HOME=FOLDER")
 
 
+def check_configuration() -> Iterator[Finding]:
+    """Which defaults are in effect."""
+    try:
+        get_defaults()
+        values, origins = read_config()
+    except BddsegError as error:
+        yield Finding(Level.PROBLEM, error.message, error.hint)
+        return
+    for key, path in origins.items():
+        yield Finding(Level.OK, f"{key} = {getattr(values, key)}, in {path}")
+    if not origins:
+        names = " or ".join(str(path) for path in list_config_files())
+        yield Finding(Level.OK, f"no defaults of your own; they would be in {names}")
+
+
 def check_plugins() -> Iterator[Finding]:
     """Whether all that plugins add can be loaded."""
     additions = list_additions([*load_registries(), COMMANDS])
@@ -256,6 +273,7 @@ CHECKS: dict[str, Check] = {
     "Extras": check_extras,
     "Threads": check_threads,
     "Cache": check_cache,
+    "Configuration": check_configuration,
     "Plugins": check_plugins,
     "Temporary files": check_temporary_folder,
 }
