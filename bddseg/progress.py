@@ -2,8 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from bddseg.errors import BddsegError
@@ -90,14 +91,18 @@ def pluralize(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+@contextmanager
 def map_in_threads(
     function: Callable[[T], R], items: Iterable[T], num_threads: int
-) -> Iterator[R | BddsegError]:
-    """Yield `function(item)` for each item, in order; a BddsegError is yielded, not raised.
+) -> Iterator[Iterator[R | BddsegError]]:
+    """Give `function(item)` for each item, in order; a BddsegError is a result, not raised.
 
     Threads are enough because the work is decoding, encoding and array arithmetic, in libraries
-    that release the GIL.
+    that release the GIL. At the end of the block, they have ended, however it ends; a generator of
+    items is closed.
     """
+    # A context manager, because the garbage collector would close a generator that is abandoned in
+    # the middle: in any thread, also in one of the pool, which cannot wait for its own end.
 
     def call(item: T) -> R | BddsegError:
         try:
@@ -105,14 +110,19 @@ def map_in_threads(
         except BddsegError as error:
             return error
 
-    pending: deque[Future[R | BddsegError]] = deque()
-    with ThreadPoolExecutor(num_threads) as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(call, item))
-                if len(pending) > num_threads * _AHEAD:
-                    yield pending.popleft().result()
-            while pending:
+    def collect() -> Iterator[R | BddsegError]:
+        pending: deque[Future[R | BddsegError]] = deque()
+        for item in items:
+            pending.append(pool.submit(call, item))
+            if len(pending) > num_threads * _AHEAD:
                 yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while pending:
+            yield pending.popleft().result()
+
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        yield collect()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if isinstance(items, Generator):
+            items.close()

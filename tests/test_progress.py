@@ -13,7 +13,8 @@ def test_results_have_the_order_of_the_items() -> None:
         time.sleep(0.002 * (item % 3))
         return item * item
 
-    assert list(map_in_threads(square, range(50), 4)) == [item * item for item in range(50)]
+    with map_in_threads(square, range(50), 4) as results:
+        assert list(results) == [item * item for item in range(50)]
 
 
 def test_a_bddseg_error_is_a_result_and_the_rest_continues() -> None:
@@ -22,24 +23,43 @@ def test_a_bddseg_error_is_a_result_and_the_rest_continues() -> None:
             raise BddsegError("one")
         return item
 
-    first, second, third = map_in_threads(work, range(3), 2)
-    assert (first, str(second), third) == (0, "one", 2)
+    with map_in_threads(work, range(3), 2) as (first, second, third):
+        assert (first, str(second), third) == (0, "one", 2)
 
 
 def test_only_a_few_items_are_read_ahead() -> None:
     read = []
-    num_threads = threading.active_count()
 
     def items() -> Iterator[int]:
         for item in range(1000):
             read.append(item)
             yield item
 
-    results = map_in_threads(lambda item: item, items(), 2)
-    next(results)
-    assert len(read) < 20
-    results.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == num_threads
+    with map_in_threads(lambda item: item, items(), 2) as results:
+        next(results)
+        assert len(read) < 20
+
+
+def test_an_error_in_the_middle_ends_threads_and_items_while_it_is_handled() -> None:
+    before, is_closed = set(threading.enumerate()), False
+
+    def items() -> Iterator[int]:
+        nonlocal is_closed
+        try:
+            yield from range(1000)
+        finally:
+            is_closed = True
+
+    with (
+        pytest.raises(ValueError, match="in the middle"),
+        map_in_threads(lambda item: item, items(), 2) as results,
+    ):
+        next(results)
+        raise ValueError("in the middle")
+    # `results` still exists, as it does while an error is handled.
+    assert results
+    assert set(threading.enumerate()) <= before
+    assert is_closed
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,19 +105,20 @@ def convert_labels(
         targets = [out] if target is Target.RLE else [out / f"{name}.png" for name in names]
         refuse_overwriting(targets, _list_inputs(source), overwrite=overwrite)
 
-        def convert() -> Iterator[Frame]:
-            """Yield the frames of a JSON file, or write the files of any other target."""
-            step = partial(_convert_item, out=out, task=task, target=target)
-            for outcome in map_in_threads(step, track(items, "Converting"), num_threads):
+        def collect(outcomes: Iterable[Frame | BddsegError | None]) -> Iterator[Frame]:
+            """Yield the frames of a JSON file; there are none of any other target."""
+            for outcome in outcomes:
                 if isinstance(outcome, BddsegError):
                     failures.append(outcome)
                 elif outcome is not None:
                     yield outcome
 
-        if target is Target.RLE:
-            write_scalabel(out, convert())
-        else:
-            list(convert())
+        step = partial(_convert_item, out=out, task=task, target=target)
+        with map_in_threads(step, track(items, "Converting"), num_threads) as outcomes:
+            if target is Target.RLE:
+                write_scalabel(out, collect(outcomes))
+            else:
+                list(collect(outcomes))
     return Conversion(
         source_encoding=described,
         converted=len(items) - len(failures),
@@ -171,8 +172,9 @@ def _open_items(
 
 def _detect(paths: Sequence[Path], source: Path, task: Task, num_threads: int) -> Encoding:
     """Return the encoding of files, if the conclusive ones agree on one that can be converted."""
-    outcomes = map_in_threads(partial(inspect_file, task=task), paths, num_threads)
-    detection = detect_encoding([each for each in outcomes if not isinstance(each, BddsegError)])
+    with map_in_threads(partial(inspect_file, task=task), paths, num_threads) as outcomes:
+        inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
+    detection = detect_encoding(inspections)
     check = f"Run `bddseg labels check {quote(source)} -t {task.name}`"
     if detection.encoding is Encoding.BITMASK:
         raise BddsegError(

@@ -109,8 +109,8 @@ def package_masks(
         with (
             open_atomically(out) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+            map_in_threads(_read_checked, track(paths, "Packaging"), num_threads) as outcomes,
         ):
-            outcomes = map_in_threads(_read_checked, track(paths, "Packaging"), num_threads)
             for path, outcome in zip(paths, outcomes, strict=True):
                 if isinstance(outcome, BddsegError):
                     name = path.relative_to(masks).as_posix()

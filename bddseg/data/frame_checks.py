@@ -56,13 +56,12 @@ def find_shared_frames(
         if (name := PurePosixPath(each.name).name) in by_name and each.image not in known
     ]
     chosen = sample_evenly(named, _MAX_COMPARED)
-    return identical + [
-        SharedFrame(one, other, is_identical=False)
-        for (one, other), is_same in zip(
-            chosen, map_in_threads(_are_of_one_frame, chosen, NUM_CORES), strict=True
-        )
-        if is_same is True
-    ]
+    with map_in_threads(_are_of_one_frame, chosen, NUM_CORES) as outcomes:
+        return identical + [
+            SharedFrame(one, other, is_identical=False)
+            for (one, other), is_same in zip(chosen, outcomes, strict=True)
+            if is_same is True
+        ]
 
 
 def check_sizes(frames: Sequence[LabeledFrame], limit: int) -> None:
@@ -72,9 +71,10 @@ def check_sizes(frames: Sequence[LabeledFrame], limit: int) -> None:
         BddsegError: they have not, or a header cannot be read.
     """
     chosen = sample_evenly(frames, limit)
-    for outcome in map_in_threads(LabeledFrame.check_size, chosen, NUM_CORES):
-        if isinstance(outcome, BddsegError):
-            raise outcome
+    with map_in_threads(LabeledFrame.check_size, chosen, NUM_CORES) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, BddsegError):
+                raise outcome
 
 
 def _find_equal_files(

@@ -131,6 +131,6 @@ def sample_masks(source: Path, masks: Sequence[Path], task: Task) -> MaskSample 
     if not masks or find_record(source):
         return None
     chosen = masks[:: -(-len(masks) // _SAMPLE)]
-    outcomes = map_in_threads(partial(inspect_file, task=task), chosen, NUM_CORES)
-    inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
+    with map_in_threads(partial(inspect_file, task=task), chosen, NUM_CORES) as outcomes:
+        inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
     return MaskSample(source=source, task=task, inspections=tuple(inspections))

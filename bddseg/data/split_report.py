@@ -68,12 +68,13 @@ def inspect_frames(
     sizes: Counter[str] = Counter()
     total = np.zeros(IGNORE_INDEX + 1, np.int64)
     problems = []
-    for outcome in map_in_threads(read, track(chosen, "Reading labels"), threads):
-        if isinstance(outcome, BddsegError):
-            problems.append(outcome.message)
-        else:
-            sizes[outcome[0]] += 1
-            total += outcome[1]
+    with map_in_threads(read, track(chosen, "Reading labels"), threads) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, BddsegError):
+                problems.append(outcome.message)
+            else:
+                sizes[outcome[0]] += 1
+                total += outcome[1]
     pixels = max(int(total.sum()), 1)
     shares = {name: 100 * int(total[number]) / pixels for number, name in enumerate(task.classes)}
     return SplitReport(

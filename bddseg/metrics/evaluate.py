@@ -56,10 +56,11 @@ def evaluate(
     problems = _check_encodings(true_labels, predicted_labels, task)
     frames: list[FrameResult] = []
     score = partial(_score_pair, task=task, metrics=names)
-    for outcome in map_in_threads(score, track(pairs, "Scoring"), num_threads):
-        if isinstance(outcome, BddsegError):
-            raise outcome
-        frames.append(outcome)
+    with map_in_threads(score, track(pairs, "Scoring"), num_threads) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, BddsegError):
+                raise outcome
+            frames.append(outcome)
     used = {prediction.name for _, prediction in pairs if prediction}
     extra = tuple(name for name in predicted_labels if name not in used)
     return Evaluation(task=task, frames=tuple(frames), extra=extra, problems=tuple(problems))

@@ -134,7 +134,9 @@ def draw_images(
         overwrite=options.overwrite or options.resume,
     )
     step = partial(_run, resume=options.resume)
-    results = list(map_in_threads(step, options.track(jobs, description), options.num_threads))
+    tracked = options.track(jobs, description)
+    with map_in_threads(step, tracked, options.num_threads) as outcomes:
+        results = list(outcomes)
     failures = tuple(result for result in results if isinstance(result, BddsegError))
     kept = sum(result is None for result in results)
     return DrawResult(

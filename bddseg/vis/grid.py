@@ -65,12 +65,13 @@ def write_grid(
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     grid = np.full((rows * cell_height, columns * width, 3), WHITE, np.uint8)
-    cells = map_in_threads(draw, options.track(images, "Drawing the grid"), options.num_threads)
-    for index, cell in enumerate(cells):
-        if isinstance(cell, BddsegError):
-            raise cell
-        top, left = index // columns * cell_height, index % columns * width
-        grid[top : top + cell_height, left : left + width] = cell
+    tracked = options.track(images, "Drawing the grid")
+    with map_in_threads(draw, tracked, options.num_threads) as cells:
+        for index, cell in enumerate(cells):
+            if isinstance(cell, BddsegError):
+                raise cell
+            top, left = index // columns * cell_height, index % columns * width
+            grid[top : top + cell_height, left : left + width] = cell
     if suffix == ".png":
         write_atomically(out, encode_png_rgb(grid))
     else:

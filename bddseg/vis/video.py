@@ -101,11 +101,8 @@ def overlay_video(
         overlay, note = draw_overlay(image, labels, task, style)
         return (np.hstack([image, overlay]) if side_by_side else overlay), note
 
-    def collect() -> Iterator[Image]:
-        # Frames of a video are no sequence, which `track` needs.
-        numbers = options.track(range(clip.length), "Drawing the video")
-        items = (item for _, item in zip(numbers, clip.frames, strict=False))
-        for result in map_in_threads(draw, items, options.num_threads):
+    def collect(results: Iterable[tuple[Image, str] | BddsegError]) -> Iterator[Image]:
+        for result in results:
             if isinstance(result, BddsegError):
                 failures.append(result)
                 continue
@@ -113,7 +110,11 @@ def overlay_video(
             notes.extend([note] if note else [])
             yield image
 
-    write_video(out, collect(), fps or clip.fps)
+    # Frames of a video are no sequence, which `track` needs.
+    numbers = options.track(range(clip.length), "Drawing the video")
+    items = (item for _, item in zip(numbers, clip.frames, strict=False))
+    with map_in_threads(draw, items, options.num_threads) as drawn:
+        write_video(out, collect(drawn), fps or clip.fps)
     return DrawResult(
         drawn=clip.length - len(failures),
         resized=tuple(notes),

@@ -48,8 +48,8 @@ def check_labels(
     folder = get_masks_folder(folder)
     chosen = choose_task(task, folder)
     paths = track(list_masks(folder), "Checking")
-    outcomes = map_in_threads(partial(inspect_file, task=chosen), paths, threads)
-    inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
+    with map_in_threads(partial(inspect_file, task=chosen), paths, threads) as outcomes:
+        inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
     detection = detect_encoding(inspections)
     deviating = [each for each in inspections if _is_deviating(each, detection)]
     if as_json:

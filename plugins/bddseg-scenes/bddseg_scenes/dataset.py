@@ -55,10 +55,11 @@ def render_scenes(
     images, masks = out / "images", out / "masks"
     render = partial(_render, images=images, masks=masks, size_hw=size_hw, overwrite=overwrite)
     rendered = 0
-    for is_new in map_in_threads(render, track(seeds, "Rendering scenes"), num_threads):
-        if isinstance(is_new, BddsegError):
-            raise is_new
-        rendered += is_new
+    with map_in_threads(render, track(seeds, "Rendering scenes"), num_threads) as outcomes:
+        for is_new in outcomes:
+            if isinstance(is_new, BddsegError):
+                raise is_new
+            rendered += is_new
     return RenderResult(
         images=images, masks=masks, rendered=rendered, skipped=len(seeds) - rendered
     )

@@ -134,17 +134,18 @@ def score(
     def read(frame: LabeledFrame) -> tuple[LabeledFrame, Image, LabelMap]:
         return frame, frame.read_image(), frame.read_labels(task)
 
-    for outcome in map_in_threads(read, own, _NUM_THREADS):
-        if isinstance(outcome, BddsegError):
-            raise outcome
-        frame, image, truth = outcome
-        if truth.shape != image.shape[:2]:
-            raise _differing_sizes(frame, image, truth)
-        prediction = predictor(image)
-        for metric in metrics.values():
-            metric.update(FramePair(truth, prediction.labels, task))
-        if examples and frame in frames[:num_examples]:
-            _draw_example(examples / f"{Path(frame.name).name}.jpg", image, truth, prediction)
+    with map_in_threads(read, own, _NUM_THREADS) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, BddsegError):
+                raise outcome
+            frame, image, truth = outcome
+            if truth.shape != image.shape[:2]:
+                raise _differing_sizes(frame, image, truth)
+            prediction = predictor(image)
+            for metric in metrics.values():
+                metric.update(FramePair(truth, prediction.labels, task))
+            if examples and frame in frames[:num_examples]:
+                _draw_example(examples / f"{Path(frame.name).name}.jpg", image, truth, prediction)
     for metric in metrics.values():
         counts = group.sum(torch.from_numpy(metric.counts).to(group.device))
         metric.counts = counts.numpy(force=True)
