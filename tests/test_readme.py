@@ -1,4 +1,4 @@
-"""The README says what is true: its table of the zoo, its links and its commands."""
+"""The README and the pages beside it say what is true: tables, links and commands."""
 
 import re
 import shlex
@@ -24,6 +24,7 @@ from bddseg.zoo.download import get_weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "plugins/README.md")
 ROWS = re.findall(
     r"^\| \[(.+?)\]\((.+?)\) \| (.+?) \| (\d+) \| `(.+?)` \| (.+?) \| (.+?) \|$", README, re.M
 )
@@ -38,6 +39,7 @@ NOT_RUN = {
     "--nnodes": "needs several machines; tests/inference/distributed runs it on one",
     "torchrun": "tests/inference/distributed runs it",
     "srun": "needs Slurm",
+    "data check": "needs a folder to train on; tests/cli/data runs it",
     "quantize": "needs more frames; tests/cli/test_quantize.py runs it",
     "model.int8": "is written by quantize",
     "package": "needs all masks of the split; tests/bdd100k/test_evalai.py runs it",
@@ -48,8 +50,9 @@ ANY_MODEL = re.compile(rf"(?<![\w/.-])({'|'.join(map(re.escape, MODELS))})(?![\w
 
 
 class Block(NamedTuple):
-    """A block of code of the README, and the heading above it."""
+    """A block of code of a page, and the heading above it."""
 
+    page: str
     heading: str
     language: str
     code: str
@@ -57,19 +60,23 @@ class Block(NamedTuple):
 
 def read_blocks() -> list[Block]:
     """Return all blocks of code, in order."""
-    heading, blocks = "", []
+    blocks = []
     pattern = r"^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w*)\n(?P<code>.*?)^```$"
-    for match in re.finditer(pattern, README, re.M | re.S):
-        heading = match["heading"] or heading
-        if match["code"] is not None:
-            blocks.append(Block(heading, match["language"], match["code"]))
+    for page in PAGES:
+        heading = ""
+        for match in re.finditer(pattern, (ROOT / page).read_text(encoding="utf-8"), re.M | re.S):
+            heading = match["heading"] or heading
+            if match["code"] is not None:
+                blocks.append(Block(page, heading, match["language"], match["code"]))
     return blocks
 
 
 def select(language: str) -> pytest.MarkDecorator:
     """Parametrize a test with the blocks in a language."""
     blocks = [block for block in read_blocks() if block.language == language]
-    return pytest.mark.parametrize("block", blocks, ids=lambda block: block.heading)
+    return pytest.mark.parametrize(
+        "block", blocks, ids=lambda block: f"{block.page}: {block.heading}"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +129,8 @@ def check_command(words: list[str], run: Run) -> None:
     match words:
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), words
+        case [".venv/bin/pre-commit", "install"]:
+            assert (ROOT / ".pre-commit-config.yaml").is_file()
         case ["pip", "install", *rest]:
             for word in rest:
                 path = re.sub(r"\[.*\]", "", word)
@@ -193,6 +202,11 @@ def test_a_row_of_the_table_is_the_catalogs(row: tuple[str, ...]) -> None:
     assert entry.scores.miou_val == max(scores.miou_val for scores in others if scores)
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", [*PAGES, "tests/benchmarks/README.md"])
+def test_every_file_that_a_page_links_to_exists(page: str) -> None:
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", (ROOT / page).read_text("utf-8")):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_readme_can_be_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) < 300
