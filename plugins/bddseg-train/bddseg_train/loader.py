@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import BaseContext
@@ -114,12 +114,13 @@ def make_loader(
     batch_size: int,
     num_workers: int,
     pin_memory: bool = False,
-) -> DataLoader[Batch]:
+) -> "_Loader":
     """Return a loader of batches.
 
     It leaves torch's random state alone. Iterating it raises BddsegError for a frame that cannot be
-    read, with the file's name. Workers are started by a process of its own without threads, so a
-    script that uses it needs `if __name__ == "__main__"`.
+    read, with the file's name. Its iterator ends the workers when it ends, by an error too, and
+    when it is closed. Workers are started by a process of its own without threads, so a script that
+    uses it needs `if __name__ == "__main__"`.
 
     Args:
         dataset: The training set.
@@ -138,7 +139,6 @@ def make_loader(
         generator=torch.Generator(),
         worker_init_fn=_start_worker if num_workers else None,
         multiprocessing_context=_get_context() if num_workers else None,
-        persistent_workers=num_workers > 0,
     )
 
 
@@ -187,24 +187,38 @@ class _Batches(Dataset[Batch | BddsegError]):
 
 
 class _Loader(DataLoader[Batch]):
-    """A loader that raises the errors that its workers return."""
+    """A loader that raises the errors that its workers return, and ends them at once.
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    torch ends them as soon as nothing refers to its iterator. Of one that is left to the garbage
+    collector, the queues are closed first, and torch waits five seconds for each worker.
+    """
+
+    def __iter__(self) -> Generator[Batch, None, None]:  # type: ignore[override]
         batches = cast(Iterator[Batch | BddsegError], super().__iter__())
         try:
             for batch in batches:
                 if isinstance(batch, BddsegError):
                     raise batch
                 yield batch
-        except (RuntimeError, EOFError, ConnectionError) as error:
-            # As torch reports a worker that was killed, or as the pipe to it does.
-            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+        except Exception as error:
+            # Its frames refer to the iterator; what failed in a worker is in its text.
+            error.with_traceback(None)
+            if not _is_of_killed_worker(error):
                 raise
             cause = str(error) or type(error).__name__
             raise BddsegError(
                 f"A worker process that reads frames has ended ({cause}).",
                 "Its memory may be exhausted: use fewer workers, or smaller batches.",
             ) from error
+        finally:
+            del batches
+
+
+def _is_of_killed_worker(error: Exception) -> bool:
+    """Return whether torch reports a worker that was killed, or the pipe to it does."""
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker (pid")
+    return isinstance(error, EOFError | ConnectionError)
 
 
 def _keep(batch: Any) -> Any:

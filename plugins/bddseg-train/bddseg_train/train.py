@@ -6,7 +6,7 @@ Read `train` from top to bottom; every file beside this one is one of its parts.
 import hashlib
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,7 +134,7 @@ def train(job: Job) -> TrainingState:
         log = TrainingLog(folder, state.step, options) if is_first else None
         if log:
             stack.enter_context(log)
-        batches = iter(loader)
+        batches = stack.enter_context(closing(iter(loader)))
         while state.step < recipe.iterations:
             meter.begin()
             # Dropout, like everything else, depends on the seed and the step alone.

@@ -1,7 +1,10 @@
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from bddseg_train.loader import Batch, TrainingSet, make_loader, normalize
-from bddseg_train.transforms import build_transforms
+from bddseg_train.transforms import Sample, build_transforms
 from torch import Tensor
 
 from bddseg.data.image import write_jpeg
@@ -180,13 +183,56 @@ def damaged(folder: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_damaged_image_is_named_in_this_process(damaged: Path, num_workers: int) -> None:
-    dataset = open_set(damaged)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_damaged_image_is_named_in_this_process_and_workers_end_at_once(
+    damaged: Path, num_workers: int
+) -> None:
+    others, dataset = list_processes(), open_set(damaged)
+    start = next(number for number in count() if dataset.get_frame(number).name != "4")
+    loader = make_loader(dataset, count(start), batch_size=1, num_workers=num_workers)
+    batches = iter(loader)
+    next(batches)
+    assert len(list_processes() - others) == num_workers
+    began_s = time.monotonic()
     with pytest.raises(BddsegError, match=r"images/4.jpg cannot be read") as caught:
-        load(dataset, range(NUM_FRAMES), num_workers)
+        list(batches)
+    # The error still refers to the frames that it came through.
+    assert list_processes() == others
+    # Those that torch has to end by force take five seconds each.
+    assert time.monotonic() - began_s < 5
     assert "Traceback" not in str(caught.value)
     assert caught.value.hint
+
+
+def list_processes() -> set[int]:
+    """Return the ids of the worker processes of this process."""
+    return {process.pid for process in multiprocessing.active_children() if process.pid}
+
+
+@pytest.mark.timeout(120)
+def test_workers_end_when_the_iterator_is_closed(folder: Path) -> None:
+    others = list_processes()
+    batches = iter(make_loader(open_set(folder), count(), batch_size=2, num_workers=2))
+    next(batches)
+    batches.close()
+    assert list_processes() == others
+
+
+def fail(sample: Sample, rng: np.random.Generator) -> Sample:
+    del sample, rng
+    raise RuntimeError("a mistake in a transform")
+
+
+@pytest.mark.timeout(120)
+def test_a_mistake_in_a_transform_is_shown_with_its_place(folder: Path) -> None:
+    others = list_processes()
+    frames = open_labeled_frames(str(folder / "images"), str(folder / "masks"), TASK)
+    dataset = TrainingSet(frames, TASK, fail, CROP_HW, 0)
+    with pytest.raises(RuntimeError, match=r"a mistake in a transform") as caught:
+        load(dataset, range(4), num_workers=1)
+    assert "in fail" in str(caught.value)
+    assert list_processes() == others
 
 
 def test_labels_of_another_size_and_task_are_named(folder: Path, tmp_path: Path) -> None:
@@ -233,6 +279,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.timeout(120)
 def test_workers_end_with_the_main_process_even_if_it_is_killed(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -250,11 +297,12 @@ def test_workers_end_with_the_main_process_even_if_it_is_killed(
     assert not any(map(is_running, workers))
 
 
-def test_a_killed_worker_is_an_error_of_the_main_process(folder: Path) -> None:
-    others = {process.pid for process in multiprocessing.active_children()}
-    batches = iter(make_loader(open_set(folder), count(), batch_size=2, num_workers=1))
+@pytest.mark.timeout(120)
+def test_a_killed_worker_is_an_error_of_the_main_process_and_the_others_end(folder: Path) -> None:
+    others = list_processes()
+    batches = iter(make_loader(open_set(folder), count(), batch_size=2, num_workers=2))
     next(batches)
-    (worker,) = (p for p in multiprocessing.active_children() if p.pid not in others)
-    worker.kill()
+    os.kill(min(list_processes() - others), signal.SIGKILL)
     with pytest.raises(BddsegError, match=r"worker process that reads frames has ended .* fewer"):
-        list(batches)
+        deque(batches, maxlen=0)
+    assert list_processes() == others

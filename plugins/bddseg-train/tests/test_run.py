@@ -1,6 +1,7 @@
 """Whole runs: real frames on disk, real processes, and what is left in the folder."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -312,6 +313,24 @@ def test_a_loss_that_is_not_finite_names_the_frames_and_keeps_the_checkpoint(
     assert last.read_bytes() == before
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert record["status"] == "failed" and "finite" in record["error"]
+
+
+@pytest.mark.timeout(120)
+def test_an_image_that_is_cut_off_ends_the_run_and_its_workers(
+    recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    others = {process.pid for process in multiprocessing.active_children()}
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    image = copy / "train" / "images" / "003.jpg"
+    image.write_bytes(image.read_bytes()[:-200])
+    recipe = change(recipe, data=Data(root=str(copy)), ema_decay=None)
+    options = TrainOptions(device="cpu", num_workers=2, num_threads=1)
+    with pytest.raises(BddsegError, match=r"images/003.jpg cannot be read"):
+        run_training(recipe, tmp_path / "out", options)
+    assert {process.pid for process in multiprocessing.active_children()} == others
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["status"] == "failed" and "003.jpg" in record["error"]
 
 
 def test_a_folder_of_another_recipe_is_refused_and_overwritten_on_request(
