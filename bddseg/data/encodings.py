@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bddseg.data.mask import read_mask
+from bddseg.data.mask import get_ids
 from bddseg.errors import BddsegError, quote
 from bddseg.io.png import PngImage, read_png
 from bddseg.io.read import UnreadableFileError
@@ -20,6 +20,7 @@ from bddseg.types import Image, LabelMap, SizeHW
 # classes, the class that fills nearly all of these rows is the background.
 _UPPER_SHARE = 0.25
 _FILLED_SHARE = 0.95
+_BLACK = (0, 0, 0)
 # Label maps of fewer rows are no scenes.
 MIN_SCENE_ROWS = 32
 
@@ -166,7 +167,7 @@ def read_label_file(
         path: The file.
         task: Task of its labels.
         encoding: Encoding of the file: `CURRENT`, `LEGACY` or `COLOR`.
-        strict: Refuse ids that look like the other encoding of ids.
+        strict: Refuse a file that looks like another encoding.
 
     Raises:
         BddsegError: it cannot be read, or has ids or colors that the task does not have.
@@ -178,7 +179,10 @@ def read_label_file(
             raise BddsegError(f"{path}: {error}.", "If it is of another task, use -t.") from error
     if encoding not in (Encoding.CURRENT, Encoding.LEGACY):
         raise ValueError(f"files of the encoding {encoding} have no label map")
-    labels = read_mask(path)
+    image = read_png(path)
+    labels = get_ids(image)
+    if strict and _has_task_palette(image, task):
+        raise _deviating(path, "a colormap", task, encoding)
     is_invalid = (labels >= task.num_classes) & (labels != IGNORE_INDEX)
     if is_invalid.any():
         raise BddsegError(
@@ -209,8 +213,12 @@ def _refuse_other_ids(path: Path, labels: LabelMap, task: Task, encoding: Encodi
     few = labels[: int(labels.shape[0] * _UPPER_SHARE) : 8, ::8]
     if (few == background).mean() < 0.5 or detect_id_encoding(labels, task)[0] is not other:
         return
-    raise BddsegError(
-        f"{path} looks like {other} ids, and the files beside it are {encoding}.",
+    raise _deviating(path, f"{other} ids", task, encoding)
+
+
+def _deviating(path: Path, found: str, task: Task, encoding: Encoding) -> BddsegError:
+    return BddsegError(
+        f"{path} looks like {found}, and the files beside it are {encoding}.",
         f"Check them: bddseg labels check {quote(path.parent)} -t {task.name}",
     )
 
@@ -228,10 +236,9 @@ def _detect_image_encoding(image: PngImage, task: Task) -> tuple[Encoding, str]:
         problem = f"its mode is {image.mode}, and one 8-bit channel, RGB or RGBA was expected"
         return Encoding.INVALID, problem
     # An official colormap is an indexed image whose indices are the ids, so it reads as a mask too.
-    encoding, problem = detect_id_encoding(image.pixels, task)
-    if encoding is not Encoding.INVALID and _has_task_palette(image, task):
+    if _has_task_palette(image, task):
         return Encoding.COLOR, ""
-    return encoding, problem
+    return detect_id_encoding(image.pixels, task)
 
 
 def _count_ids(labels: LabelMap) -> npt.NDArray[np.int64]:
@@ -240,8 +247,15 @@ def _count_ids(labels: LabelMap) -> npt.NDArray[np.int64]:
 
 
 def _has_task_palette(image: PngImage, task: Task) -> bool:
-    palette = image.palette
-    return palette is not None and np.array_equal(palette[: task.num_classes], task.colors)
+    """Return whether an image is indexed, and all its colors are the task's, in any order."""
+    if image.palette is None:
+        return False
+    used = np.flatnonzero(_count_ids(image.pixels))
+    if np.array_equal(image.palette[: task.num_classes], task.colors):
+        return bool((used[used != IGNORE_INDEX] < task.num_classes).all())
+    colors = {tuple(color) for color in image.palette[used].tolist()}
+    # Black alone is also id 0 of a grey palette.
+    return colors <= {*task.colors, _BLACK} and colors != {_BLACK}
 
 
 def _rotate_ids(labels: LabelMap, task: Task, step: int) -> LabelMap:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
-from bddseg.io.png import encode_png, read_png
+from bddseg.io.png import PngImage, encode_png, read_png
 from bddseg.io.walk import list_files
 from bddseg.record import RECORD_NAME
 from bddseg.types import LabelMap
@@ -21,12 +21,21 @@ def read_mask(path: Path) -> LabelMap:
     Raises:
         BddsegError: the file is missing, damaged, or not a single-channel 8-bit PNG.
     """
-    image = read_png(path)
+    return get_ids(read_png(path))
+
+
+def get_ids(image: PngImage) -> LabelMap:
+    """Return the class ids in a decoded mask; see `read_mask`.
+
+    Raises:
+        BddsegError: it has not a single channel of 8 bits.
+    """
     if not image.is_single_channel:
         raise BddsegError(
-            f"{path} is not a mask: its mode is {image.mode}, and one 8-bit channel of class ids "
-            "was expected.",
-            f"If it is a colormap, convert it: bddseg labels convert {quote(path.parent)} -o OUT",
+            f"{image.path} is not a mask: its mode is {image.mode}, and one 8-bit channel of class "
+            "ids was expected.",
+            "If it is a colormap, convert it: bddseg labels convert "
+            f"{quote(image.path.parent)} -o OUT",
         )
     return image.pixels
 

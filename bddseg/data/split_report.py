@@ -23,7 +23,7 @@ class SplitReport:
         frames: Number of images with labels.
         unlabeled: Number of images without labels.
         unused: Number of label maps without an image.
-        looked_at: Number of frames whose labels were read.
+        looked_at: Number of frames that were read.
         sizes: Number of frames of each size, by "WIDTHxHEIGHT".
         encoding: Encoding of the label files.
         class_shares: Share of the pixels of each class, in percent, "ignored" for the others.
@@ -47,7 +47,7 @@ class SplitReport:
 def inspect_frames(
     frames: LabeledFrames, chosen: Sequence[LabeledFrame], task: Task, threads: int, track: Track
 ) -> SplitReport:
-    """Read the labels of some frames, and return what there is.
+    """Read some frames and their labels, and return what there is.
 
     Args:
         frames: The set.
@@ -59,6 +59,8 @@ def inspect_frames(
 
     def read(frame: LabeledFrame) -> _Counts:
         height, width = frame.check_size()
+        # Of a file that is cut off, the header is good.
+        frame.read_image()
         counts = np.bincount(frame.read_labels(task).ravel(), minlength=IGNORE_INDEX + 1)
         unknown = [value for value in np.flatnonzero(counts).tolist() if not _is_known(value, task)]
         if unknown:
@@ -68,7 +70,7 @@ def inspect_frames(
     sizes: Counter[str] = Counter()
     total = np.zeros(IGNORE_INDEX + 1, np.int64)
     problems = []
-    with map_in_threads(read, track(chosen, "Reading labels"), threads) as outcomes:
+    with map_in_threads(read, track(chosen, "Reading frames"), threads) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, BddsegError):
                 problems.append(outcome.message)

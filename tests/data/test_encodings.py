@@ -15,7 +15,9 @@ from bddseg.data.encodings import (
     detect_encoding,
     detect_id_encoding,
     inspect_file,
+    read_label_file,
 )
+from bddseg.errors import BddsegError
 from bddseg.tasks.bdd100k import DRIVABLE, SEM_SEG
 from bddseg.types import LabelMap
 
@@ -81,6 +83,37 @@ def test_the_palette_of_another_task_does_not_make_a_colormap(tmp_path: Path) ->
     write_palette(tmp_path / "a.png", draw_scene(1))
     assert inspect_file(tmp_path / "a.png", DRIVABLE).encoding is Encoding.COLOR
     assert inspect_file(tmp_path / "a.png", SEM_SEG).encoding is Encoding.CURRENT
+
+
+def test_a_palette_in_another_order_makes_a_colormap(tmp_path: Path) -> None:
+    labels, path = draw_scene(1), tmp_path / "a.png"
+    colors = np.array(DRIVABLE.palette, np.uint8).reshape(256, 3)[labels]
+    # As programs that save colors as an indexed image order them.
+    PIL.Image.fromarray(colors).quantize(3).save(path)
+    with PIL.Image.open(path) as image:
+        indices = np.asarray(image)
+    assert not np.array_equal(indices, labels)
+    assert inspect_file(path, DRIVABLE).encoding is Encoding.COLOR
+    assert np.array_equal(read_label_file(path, DRIVABLE, Encoding.COLOR), labels)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.CURRENT, Encoding.LEGACY])
+def test_a_colormap_among_ids_is_refused_where_one_encoding_is_expected(
+    tmp_path: Path, encoding: Encoding
+) -> None:
+    write_palette(tmp_path / "a.png", draw_scene(1))
+    with pytest.raises(BddsegError, match=rf"a\.png looks like a colormap, .* are {encoding}"):
+        read_label_file(tmp_path / "a.png", DRIVABLE, encoding, strict=True)
+
+
+def test_a_grey_palette_makes_no_colormap(tmp_path: Path) -> None:
+    for labels in (draw_scene(1), np.zeros((72, 128), np.uint8)):
+        image = PIL.Image.fromarray(labels)
+        image.putpalette([value for value in range(256) for _ in range(3)])
+        image.save(tmp_path / "a.png")
+        found = inspect_file(tmp_path / "a.png", DRIVABLE)
+        assert (found.mode, found.encoding) == ("P", detect_id_encoding(labels, DRIVABLE)[0])
+        read_label_file(tmp_path / "a.png", DRIVABLE, Encoding.CURRENT, strict=True)
 
 
 def test_bitmasks_are_recognised(tmp_path: Path) -> None:

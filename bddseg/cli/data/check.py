@@ -35,7 +35,7 @@ def check(
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
-    """Check frames and labels before training: pairs, sizes, ids, classes, duplicates.
+    """Check frames and labels before training: pairs, images, sizes, ids, classes, duplicates.
 
     Exit code 1 if a file cannot be used, or training and validation share frames.
 

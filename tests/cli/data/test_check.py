@@ -12,7 +12,9 @@ from typer.testing import CliRunner, Result
 from bddseg.bdd100k import packages
 from bddseg.cli.app import app
 from bddseg.data.image import write_jpeg
-from bddseg.data.mask import write_mask
+from bddseg.data.mask import read_mask, write_mask
+from bddseg.tasks.task import get_task
+from bddseg.vis.colorize import encode_colormap
 
 SIZE_HW = (40, 64)
 
@@ -101,6 +103,43 @@ def test_damaged_labels_are_named(data: Path) -> None:
     (data / "train" / "masks" / "2.png").write_bytes(b"damaged")
     result = check(data)
     assert result.exit_code == 1 and "2.png" in result.stderr
+
+
+def test_an_image_that_is_cut_off_is_named(data: Path) -> None:
+    path = data / "train" / "images" / "2.jpg"
+    # Its header is good.
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = check(data)
+    assert result.exit_code == 1 and "2.jpg cannot be read" in result.stderr
+    assert len(read_json(data)["train"]["problems"]) == 1
+
+
+def test_a_colormap_among_ids_is_named(data: Path) -> None:
+    path = data / "train" / "masks" / "2.png"
+    path.write_bytes(encode_colormap(read_mask(path), get_task("drivable")))
+    result = check(data)
+    assert result.exit_code == 1
+    assert "2.png looks like a colormap, and the files beside it are current" in result.stderr
+
+
+def test_labels_of_another_task_are_named(data: Path) -> None:
+    for number in range(4):
+        labels = np.full(SIZE_HW, 10, np.uint8)
+        labels[20:30], labels[30:] = 18, 0
+        write_mask(data / "train" / "masks" / f"{number}.png", labels)
+    result = check(data)
+    assert result.exit_code == 1
+    text = " ".join(result.stderr.split())
+    assert "ids up to 18, and those of drivable are 0 to 2; the ids would fit sem_seg (-t" in text
+    assert "0.png has id" in text
+    assert len(read_json(data)["train"]["problems"]) == 4
+
+
+def test_a_task_whose_classes_never_occur_is_noted(tmp_path: Path) -> None:
+    write_split(tmp_path, range(20))
+    result = check("-i", tmp_path / "images", "-g", tmp_path / "masks", "-t", "sem_seg")
+    text = " ".join(result.stderr.split())
+    assert "found no wall and no fence" in text and "would fit drivable (-t drivable)" in text
 
 
 def test_a_frame_in_both_sets_is_named(data: Path) -> None:
