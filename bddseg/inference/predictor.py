@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.regions import postprocess
-from bddseg.data.sources.source import Selection, group_frames, open_source
+from bddseg.data.sources.live import IterableSource, LiveSource
+from bddseg.data.sources.source import Selection, Source, group_frames, open_source
 from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
@@ -117,20 +118,27 @@ class Predictor:
         selection: Selection | None = None,
         bgr: bool = False,
         smooth: float = 1.0,
+        drop: bool = False,
     ) -> Iterator[Prediction]:
         """Yield a prediction for each frame of a source, one at a time, in constant memory.
 
+        Of a live source (the URL of a stream, a camera, standard input), it is the newest frame
+        each time; those before are dropped.
+
         Args:
             source: Anything that `bddseg infer` takes (an image, a folder, a glob pattern, a list
-                file, a video, a source of a plugin), or an iterable of images.
-            selection: Which frames of a file source.
+                file, a video, a folder of videos, a live source, a source of a plugin), or an
+                iterable of images, such as a generator.
+            selection: Which frames of a file source, and how those of a live one are received.
             bgr: Arrays of three channels are BGR.
             smooth: Weight of the newest frame in an average of logits over time, which starts again
                 at scene cuts; with 1, each frame is for itself.
+            drop: Of an iterable: a thread reads it at its own pace, and its newest image is used.
 
         Raises:
-            BddsegError: the source has no frames, or one cannot be read; with smoothing, frames
-                of a folder or an iterable differ in size, or are not in the order of their numbers.
+            BddsegError: the source has no frames, one cannot be read, or a live one stopped sending
+                frames; with smoothing, frames of a folder or an iterable differ in size, or are not
+                in the order of their numbers.
         """
         smoother = None if smooth == 1 else Smoother(self, smooth)
         if not isinstance(source, str | Path):
@@ -139,10 +147,15 @@ class Predictor:
                     f"A source cannot be of type {type(source).__name__}.",
                     "Give a path, or an iterable of images.",
                 )
-            for number, item in enumerate(source):
-                yield self._predict_next(to_image(item, bgr=bgr), f"{number:06}", smoother)
-            return
-        opened = open_source(str(source), selection)
+            if not drop:
+                for number, item in enumerate(source):
+                    converted = to_image(item, bgr=bgr)
+                    yield next(self.predict_tasks(converted, f"{number:06}", smoother))
+                return
+            grabs = (partial(to_image, item, bgr=bgr) for item in source)
+            opened: Source | LiveSource = IterableSource(lambda: grabs, selection or Selection())
+        else:
+            opened = open_source(str(source), selection)
         refs = opened.items()
         # The frames of a live source cannot be collected first.
         groups = ([ref] for ref in refs) if opened.is_live else group_frames(refs, 1)
@@ -150,7 +163,7 @@ class Predictor:
             for ref, image in opened.read(group):
                 if isinstance(image, BddsegError):
                     raise image
-                yield self._predict_next(image, ref.name, smoother)
+                yield next(self.predict_tasks(image, ref.name, smoother))
 
     def prepare(self, image: Image) -> Inputs:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
@@ -231,13 +244,27 @@ class Predictor:
             align_corners=self.runtime.align_corners,
         )
 
-    def _predict_next(self, image: Image, name: str, smoother: Smoother | None) -> Prediction:
-        if smoother is None:
-            return replace(self(image), name=name)
+    def predict_tasks(
+        self, image: Image, name: str = "", smoother: Smoother | None = None
+    ) -> Iterator[Prediction]:
+        """Yield the prediction of each task for an image, with the image and its logits.
+
+        Args:
+            image: RGB, (H, W, 3), uint8.
+            name: Name of the frame.
+            smoother: Averages the logits over the images that it was given.
+
+        Raises:
+            BddsegError: the logits are not finite; see `Smoother.compute_logits` too.
+        """
         inputs = self.prepare(image)
-        logits = smoother.compute_logits(inputs, make_thumbnail(image), name)[0]
-        labels = self.argmax(logits, inputs.size_hw)
-        return self.finish(inputs, labels[0], logits[0], image=image, name=name)
+        if smoother:
+            outputs = smoother.compute_logits(inputs, make_thumbnail(image), name)
+        else:
+            outputs = self.compute_logits([inputs])
+        for task, logits in zip(self.tasks, outputs, strict=True):
+            labels = self.argmax(logits, inputs.size_hw)[0]
+            yield self.finish(inputs, labels, logits[0], task=task, image=image, name=name)
 
     def in_float32(self, tasks: Sequence[Task]) -> "Predictor":
         """Return the same model computing in float32, for some of its tasks."""

@@ -14,7 +14,7 @@ from typing import Self
 
 from bddseg.data.image import CAN_READ_HEIC, HEIC_SUFFIXES, read_image
 from bddseg.data.sources.source import FrameRef, Selection
-from bddseg.data.sources.video import is_video
+from bddseg.data.sources.video import VIDEO_SUFFIXES, is_video
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.io.overwrite import identify
 from bddseg.io.read import read_lines
@@ -50,8 +50,10 @@ class FileSource:
 
     @classmethod
     def accepts(cls, source: str) -> bool:
-        """Return whether it is a path that exists, and no video, or a pattern."""
-        return not is_video(source) and (Path(source).exists() or glob.has_magic(source))
+        """Return whether it is a path that exists, and holds no videos alone, or a pattern."""
+        if not Path(source).exists():
+            return glob.has_magic(source)
+        return not is_video(source) and not is_video_folder(source)
 
     @classmethod
     def open(cls, source: str, selection: Selection, *, exclude: Path | None = None) -> Self:
@@ -172,6 +174,18 @@ def drop_duplicates(
             "Rename one of them, or run them into two folders.",
         )
         report(ref, error)
+
+
+def is_video_folder(source: str | Path) -> bool:
+    """Return whether a folder holds videos and no images; results of runs do not count."""
+    if not Path(source).is_dir() or has_record(source):
+        return False
+    holds_videos = False
+    for entry in walk(Path(source), skip=has_record):
+        if is_image(entry.name):
+            return False
+        holds_videos = holds_videos or Path(entry.name).suffix.lower() in VIDEO_SUFFIXES
+    return holds_videos
 
 
 def is_image(path: str | Path) -> bool:

@@ -41,20 +41,39 @@ class FrameRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """How frames of a live source are received.
+
+    Attributes:
+        timeout_s: Seconds without a frame after which the source is opened again, or given up.
+        max_reconnects: How often in a row it is opened again.
+        drop: Use the newest frame and drop those before; otherwise the sender waits.
+        raw: Format and size of raw frames from standard input, such as "bgr24:1280x720".
+    """
+
+    timeout_s: float = 10.0
+    max_reconnects: int = 10
+    drop: bool = True
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which frames of a source.
+    """Which frames of a source, and how those of a live one are received.
 
     Attributes:
         limit: Only the first N, by name.
         start: Of a video, the first frame.
         end: Of a video, the frame after the last one.
         every: Of a video, every N-th frame from the start.
+        live: Of a live source.
     """
 
     limit: int | None = None
     start: int = 0
     end: int | None = None
     every: int = 1
+    live: LiveOptions = LiveOptions()
 
 
 def group_frames(refs: Iterable[FrameRef], size: int) -> Iterator[list[FrameRef]]:
@@ -65,7 +84,9 @@ def group_frames(refs: Iterable[FrameRef], size: int) -> Iterator[list[FrameRef]
     group: list[FrameRef] = []
     for ref in refs:
         if group and (
-            len(group) >= size if ref.index is None else ref.segment != group[-1].segment
+            len(group) >= size
+            if ref.index is None
+            else (ref.file, ref.segment) != (group[-1].file, group[-1].segment)
         ):
             yield group
             group = []
@@ -153,5 +174,6 @@ def open_source(
             return kind.open(source, selection or Selection(), exclude=exclude)
     raise BddsegError(
         f"{source} does not exist.",
-        "Give an image, a folder, a glob pattern in quotes, a text file of paths, or a video.",
+        "Give an image, a folder, a glob pattern in quotes, a text file of paths, a video, the URL "
+        "of a stream, the number of a camera, or - for standard input.",
     )

@@ -188,14 +188,19 @@ def read_video_frames(
                 if not wanted:
                     return
                 if wanted[0] == number:
-                    # Both turn counterclockwise.
-                    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                    yield wanted.popleft(), np.ascontiguousarray(image)
+                    yield wanted.popleft(), convert_frame(frame)
         except Exception as error:
             failure = error
         # Frames are damaged from where the decoder stopped up to the next key frame.
         if wanted:
             yield from give_up(index.find_next_key(wanted[0]), failure)
+
+
+def convert_frame(frame: Any) -> Image:
+    """Return a decoded frame as RGB, (H, W, 3), uint8, upright."""
+    # Both turn counterclockwise.
+    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    return np.ascontiguousarray(image)
 
 
 def _decode_from(path: Path, index: VideoIndex, number: int) -> Iterator[tuple[int, Any]]:

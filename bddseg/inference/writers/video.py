@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from bddseg.data.sources.files import is_video_folder
 from bddseg.data.sources.source import FrameRef
 from bddseg.data.sources.video import import_av
+from bddseg.errors import BddsegError
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.writers.mask import MaskWriter
 from bddseg.tasks.task import Task
@@ -23,6 +25,11 @@ class VideoWriter:
     def __init__(self, out: Path, task: Task, source: str) -> None:
         # Checked before the work, not after it.
         import_av()
+        if is_video_folder(source):
+            raise BddsegError(
+                f"The format 'video' draws one video, and {source} holds several.",
+                "Run each by itself, or use --format overlay.",
+            )
         self._out = out
         self._task = task
         self._source = source
