@@ -60,7 +60,7 @@ $(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "== installing the tools, the official evaluator and the plugins"
-	$(PIP) --editable '.[bdd100k,check,heic,quantize,test,video]' $(PLUGINS:%=--editable %)
+	$(PIP) --editable '.[bdd100k,check,heic,quantize,report,test,video]' $(PLUGINS:%=--editable %)
 	@touch $@
 
 $(MMLAB)/stamp: $(MANIFESTS)

@@ -34,6 +34,7 @@ BUILT_IN = {
     "infer": BuiltIn("bddseg.cli.infer:infer", "Segment images and videos: write masks."),
     "quantize": BuiltIn("bddseg.cli.quantize:quantize", "Make a faster int8 network for CPUs."),
     "eval": BuiltIn("bddseg.cli.evaluate:evaluate", "Score masks against ground truth."),
+    "report": BuiltIn("bddseg.cli.report:report", "Write a page with scores, charts and frames."),
     "vis": BuiltIn("bddseg.cli.vis:app", "Draw masks: colormaps, overlays, error maps, videos."),
     "data": BuiltIn("bddseg.cli.data:app", "Check frames and labels before training."),
     "labels": BuiltIn("bddseg.cli.labels:app", "Check and convert label files."),

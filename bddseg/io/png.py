@@ -179,12 +179,17 @@ def _add_differences(rows: Image) -> Image:
     return sums.repeat(lengths).reshape(rows.shape)
 
 
-def encode_png(pixels: npt.NDArray[np.uint8], palette: Sequence[int] | None = None) -> bytes:
+def encode_png(
+    pixels: npt.NDArray[np.uint8],
+    palette: Sequence[int] | None = None,
+    opacity: Sequence[int] = (),
+) -> bytes:
     """Return pixels as the bytes of a PNG file.
 
     Args:
         pixels: Grey levels, or indices of the palette, (H, W), uint8.
         palette: 768 numbers, R, G, B for each index.
+        opacity: Opacity of the first indices of a palette, 0 to 255; that of the others is 255.
     """
     height, width = pixels.shape
     rows = np.zeros((height, width + 1), np.uint8)  # the byte before each row: no filter
@@ -194,10 +199,10 @@ def encode_png(pixels: npt.NDArray[np.uint8], palette: Sequence[int] | None = No
     header = struct.pack(">II", width, height) + _8BIT_GREY + bytes(3)
     chunks = make_chunk(b"IHDR", header), make_chunk(b"IDAT", data), make_chunk(b"IEND", b"")
     encoded = b"".join((SIGNATURE, *chunks))
-    return encoded if palette is None else recolor_png(encoded, palette)
+    return encoded if palette is None else recolor_png(encoded, palette, opacity)
 
 
-def recolor_png(data: bytes, palette: Sequence[int]) -> bytes:
+def recolor_png(data: bytes, palette: Sequence[int], opacity: Sequence[int] = ()) -> bytes:
     """Return an 8-bit single-channel PNG with another palette, without decoding its pixels.
 
     Grey and indexed images differ only in the header and the palette.
@@ -205,12 +210,15 @@ def recolor_png(data: bytes, palette: Sequence[int]) -> bytes:
     Args:
         data: The file; see `is_8bit_single_channel`.
         palette: 768 numbers, R, G, B for each index.
+        opacity: See `encode_png`.
 
     Raises:
         ValueError: the file is damaged.
     """
     header = data[16:24] + _8BIT_INDEXED + data[26:29]
     parts = [SIGNATURE, make_chunk(b"IHDR", header), make_chunk(b"PLTE", bytes(palette))]
+    if opacity:
+        parts.append(make_chunk(b"tRNS", bytes(opacity)))
     # The other chunks describe the old colors: palette, transparency, color space.
     parts += [chunk for kind, chunk in _split_chunks(data) if kind in (b"IDAT", b"IEND")]
     return b"".join(parts)

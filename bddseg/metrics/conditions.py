@@ -8,7 +8,7 @@ from typing import Any
 
 from bddseg.data.sources.files import is_image
 from bddseg.errors import BddsegError
-from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
+from bddseg.metrics.evaluation import Evaluation, order_worst_first
 
 # The condition of frames without the attribute.
 UNDEFINED = "undefined"
@@ -38,6 +38,51 @@ def read_attributes(path: Path) -> dict[str, Attributes]:
         ) from error
 
 
+def match_attributes(
+    attributes: Mapping[str, Attributes], frames: Sequence[str]
+) -> list[Attributes]:
+    """Return the attributes of each frame; an empty mapping where there are none.
+
+    Args:
+        attributes: Attributes of each frame, by its name. A frame that is not there by its path is
+            looked up by its file name.
+        frames: Names of the frames.
+    """
+    by_file_name = {PurePosixPath(name).name: values for name, values in attributes.items()}
+    return [
+        attributes.get(name) or by_file_name.get(PurePosixPath(name).name) or {} for name in frames
+    ]
+
+
+def group_frames(
+    frames: Sequence[str], attributes: Mapping[str, Attributes], names: Sequence[str]
+) -> dict[str, dict[str, list[int]]]:
+    """Return for each attribute its values, and for each value the indices of the frames.
+
+    Args:
+        frames: Names of the frames. Those without the attribute are `UNDEFINED`.
+        attributes: Attributes of each frame, by its name; see `match_attributes`.
+        names: Names of the attributes.
+
+    Raises:
+        BddsegError: no frame has one of the attributes.
+    """
+    matched = match_attributes(attributes, frames)
+    grouped: dict[str, dict[str, list[int]]] = {}
+    for attribute in names:
+        groups = grouped[attribute] = defaultdict(list)
+        for index, values in enumerate(matched):
+            groups[values.get(attribute, UNDEFINED)].append(index)
+        if set(groups) == {UNDEFINED}:
+            known = sorted({key for values in attributes.values() for key in values})
+            raise BddsegError(
+                f"No frame has the attribute '{attribute}'.",
+                f"The file has: {', '.join(known) or 'no attributes'}. Check that it describes "
+                "these frames.",
+            )
+    return grouped
+
+
 def score_conditions(
     evaluation: Evaluation, attributes: Mapping[str, Attributes], names: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -48,34 +93,27 @@ def score_conditions(
 
     Args:
         evaluation: Evaluation.
-        attributes: Attributes of each frame, by its name. A frame that is not there by its path is
-            looked up by its file name.
+        attributes: Attributes of each frame, by its name; see `match_attributes`.
         names: Names of the attributes.
 
     Raises:
         BddsegError: no frame has one of the attributes.
     """
-    by_file_name = {PurePosixPath(name).name: values for name, values in attributes.items()}
     results: list[dict[str, Any]] = []
-    for attribute in names:
-        groups: dict[str, list[FrameResult]] = defaultdict(list)
-        for frame in evaluation.frames:
-            values = attributes.get(frame.name) or by_file_name.get(PurePosixPath(frame.name).name)
-            groups[(values or {}).get(attribute, UNDEFINED)].append(frame)
-        if set(groups) == {UNDEFINED}:
-            known = sorted({key for values in attributes.values() for key in values})
-            raise BddsegError(
-                f"No frame has the attribute '{attribute}'.",
-                f"The file has: {', '.join(known) or 'no attributes'}. Check that it describes "
-                "these frames.",
-            )
+    frame_names = [frame.name for frame in evaluation.frames]
+    for attribute, groups in group_frames(frame_names, attributes, names).items():
         scored = [
-            {"attribute": attribute, "value": value, "frames": len(frames)}
-            | Evaluation(task=evaluation.task, frames=tuple(frames)).headlines
-            for value, frames in groups.items()
+            {"attribute": attribute, "value": value, "frames": len(indices)}
+            | _select(evaluation, indices).headlines
+            for value, indices in groups.items()
         ]
         results += sorted(scored, key=lambda row: order_worst_first(row[evaluation.rank_key]))
     return results
+
+
+def _select(evaluation: Evaluation, indices: Sequence[int]) -> Evaluation:
+    frames = tuple(evaluation.frames[index] for index in indices)
+    return Evaluation(task=evaluation.task, frames=frames)
 
 
 def _strip_suffix(name: str) -> str:

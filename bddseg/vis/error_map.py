@@ -16,7 +16,7 @@ from bddseg.metrics.pairing import read_pair
 from bddseg.metrics.standard import compute_standard_score
 from bddseg.progress import pluralize
 from bddseg.tasks.task import IGNORE_INDEX, Task
-from bddseg.types import Color, LabelMap
+from bddseg.types import Color, Image, LabelMap
 from bddseg.vis.batch import (
     DEFAULT_OPTIONS,
     DrawJob,
@@ -39,7 +39,7 @@ COLORS: dict[int, Color] = {
     FALSE_POSITIVE: (240, 228, 66),
     WRONG_CLASS: (204, 121, 167),
 }
-_LEGEND = {
+LEGEND = {
     TRUE_POSITIVE: "true positive",
     FALSE_NEGATIVE: "false negative: only in the ground truth",
     FALSE_POSITIVE: "false positive: only in the prediction",
@@ -121,6 +121,20 @@ def classify_pixels(ground_truth: LabelMap, prediction: LabelMap, task: Task) ->
     return outcome
 
 
+def overlay_outcome(image: Image, outcome: LabelMap) -> Image:
+    """Return an image, RGB, (H, W, 3), uint8, with the colors of outcomes blended in.
+
+    Args:
+        image: The frame.
+        outcome: What `classify_pixels` returns; resized by nearest neighbor.
+    """
+    correct, wrong = np.zeros((2, 256, 3), np.uint8)
+    for kind, color in COLORS.items():
+        (correct if kind == TRUE_POSITIVE else wrong)[kind] = color
+    image = overlay_colored(image, ColoredLabels(outcome, correct), _CORRECT_ALPHA)
+    return overlay_colored(image, ColoredLabels(outcome, wrong), _ERROR_ALPHA)
+
+
 def _select(
     frame_set: MatchedFrames, names: Sequence[str], ground_truth: LabelSet
 ) -> list[tuple[FrameRef, tuple[LabelMapRef, ...]]]:
@@ -150,13 +164,9 @@ def _draw(
     outcome = classify_pixels(
         resize_labels(ground_truth, image), resize_labels(prediction, image), task
     )
-    correct, wrong = np.zeros((2, 256, 3), np.uint8)
-    for kind, color in COLORS.items():
-        (correct if kind == TRUE_POSITIVE else wrong)[kind] = color
-    image = overlay_colored(image, ColoredLabels(outcome, correct), _CORRECT_ALPHA)
-    image = overlay_colored(image, ColoredLabels(outcome, wrong), _ERROR_ALPHA)
+    image = overlay_outcome(image, outcome)
     draw_text_box(image, lines)
-    draw_text_box(image, [(color, _LEGEND[kind]) for kind, color in COLORS.items()], bottom=True)
+    draw_text_box(image, [(color, LEGEND[kind]) for kind, color in COLORS.items()], bottom=True)
     return encode_jpeg(image), note
 
 

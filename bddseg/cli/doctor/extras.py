@@ -14,6 +14,7 @@ PURPOSES = {
     "openvino": "the runtime openvino, for CPUs of Intel and AMD",
     "tensorrt": "the runtime tensorrt, on NVIDIA GPUs; in place of onnx, not beside it",
     "quantize": "int8 models",
+    "report": "pages of results",
     "bdd100k": "polygons drawn as by the official toolkit",
 }
 

@@ -1,0 +1,1 @@
+"""Reports: one page about results, to open in a browser."""
