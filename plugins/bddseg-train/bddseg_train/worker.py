@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bddseg.errors import BddsegError
 from bddseg_train.folder import RunFolder
-from bddseg_train.launch import read_process_spec
+from bddseg_train.launch import begin_process
 from bddseg_train.live import open_view
 from bddseg_train.recipe import find_recipe
 from bddseg_train.run import train_as_process
@@ -17,7 +17,7 @@ from bddseg_train.signals import catch_signals
 
 def main() -> None:
     """Train, and exit."""
-    spec = read_process_spec()
+    spec = begin_process()
     folder = RunFolder(Path(spec.folder))
     try:
         with catch_signals() as should_stop, open_view() as view:

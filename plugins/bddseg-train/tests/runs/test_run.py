@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 import torch
 from bddseg_train.checkpoint import TrainingState
@@ -23,7 +21,6 @@ from bddseg_train.recipe import (
     Evaluation,
     Optimizer,
     Recipe,
-    Schedule,
     format_recipe,
 )
 from bddseg_train.record import TrainingRecord
@@ -32,72 +29,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import bddseg
-from bddseg.data.image import write_jpeg
-from bddseg.data.mask import write_mask
 from bddseg.errors import BddsegError
 from bddseg.models.losses import CrossEntropy
-from bddseg.zoo.catalog import find_entry, format_entry
 
 SIZE_HW = (48, 80)
 OPTIONS = TrainOptions(device="cpu", num_workers=0, num_threads=1)
-
-
-def write_frames(folder: Path, names: range) -> None:
-    """Draw frames with a grey road of random width under a blue sky."""
-    for number in names:
-        rng = np.random.default_rng(number)
-        image = np.full((*SIZE_HW, 3), (90, 130, 220), np.uint8)
-        labels = np.full(SIZE_HW, 2, np.uint8)
-        left, right = rng.integers(0, 30), rng.integers(50, 80)
-        image[24:] = (60, 120, 50)
-        image[24:, left:right] = 110
-        labels[24:, left:right] = 0
-        image[24:, : left // 2] = 160
-        labels[24:, : left // 2] = 1
-        write_jpeg(folder / "images" / f"{number:03}.jpg", image)
-        write_mask(folder / "masks" / f"{number:03}.png", labels)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_frames(folder / "train", range(12))
-    write_frames(folder / "val", range(100, 104))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network for small frames; without dropout, which differs between processes."""
-    entry = find_entry("demo")
-    preprocessing = msgspec.structs.replace(entry.preprocessing, size_hw=SIZE_HW)
-    options = entry.options | {"dropout": 0.0}
-    path = tmp_path_factory.mktemp("model") / "model.toml"
-    changed = msgspec.structs.replace(entry, options=options, preprocessing=preprocessing)
-    path.write_text(format_entry(changed))
-    return path
-
-
-@pytest.fixture
-def recipe(data: Path, model: Path) -> Recipe:
-    return Recipe(
-        name="tiny",
-        model=str(model),
-        data=Data(root=str(data)),
-        transforms=(
-            {"name": "resize", "size_hw": [48, 80], "ratio_range": [0.75, 1.5]},
-            {"name": "crop", "max_class_share": 0.75},
-            {"name": "flip"},
-            {"name": "color_jitter"},
-        ),
-        crop_hw=SIZE_HW,
-        optimizer=Optimizer(lr=0.01, weight_decay=0.0005),
-        schedule=Schedule(min_lr=1e-4),
-        iterations=6,
-        batch_size=4,
-        ema_decay=0.9,
-        evaluation=Evaluation(interval=3, examples=1),
-    )
 
 
 def change(recipe: Recipe, **values: Any) -> Recipe:
@@ -248,52 +184,6 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recipe: Recipe, tmp_path: Pa
     assert record["status"] == "interrupted" and record["step"] >= 2
     state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
     assert state["step"] == record["step"]
-
-
-@pytest.mark.slow
-def test_two_processes_train_as_one(recipe: Recipe, tmp_path: Path) -> None:
-    recipe = change(recipe, iterations=2)
-    pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
-    assert run_training(recipe, tmp_path / "pair", pair).status == "finished"
-    run_training(recipe, tmp_path / "alone", OPTIONS)
-    losses = read_losses(tmp_path / "pair"), read_losses(tmp_path / "alone")
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    states = [
-        torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True)["network"]
-        for name in ("pair", "alone")
-    ]
-    assert states[0].keys() == states[1].keys()
-    for name in states[0]:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.slow
-def test_after_the_death_of_a_process_the_same_run_goes_on(recipe: Recipe, tmp_path: Path) -> None:
-    recipe = change(recipe, iterations=400, evaluation=Evaluation(interval=2, limit=1, examples=0))
-    pair = TrainOptions(device="cpu", num_workers=0, num_threads=1, num_gpus=2)
-    log = tmp_path / "out" / "metrics.jsonl"
-    killed: list[int] = []
-
-    def kill_a_process() -> bool:
-        if not killed and len(read_log(log)) > 4:
-            killed.append(list_workers()[-1])
-            os.kill(killed[-1], signal.SIGKILL)
-        return False
-
-    with pytest.raises(BddsegError, match=r"ended with exit code 1\. .*goes on from the last"):
-        run_training(recipe, tmp_path / "out", pair, should_stop=kill_a_process)
-    steps = len(read_log(log))
-    asked = iter([False, True])
-    record = run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
-    assert record.step in (steps, steps + 1, steps + 2)
-    assert [line["step"] for line in read_log(log)] == [*range(1, record.step + 1)]
-
-
-def list_workers() -> list[int]:
-    found = subprocess.run(
-        ["pgrep", "-f", "bddseg_train.worker"], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in found.stdout.split()]
 
 
 def test_a_loss_that_is_not_finite_names_the_frames_and_keeps_the_checkpoint(
