@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from bddseg.bdd100k.polygons import rasterize_polygons
+from bddseg.data.annotations.annotation_format import (
+    DEFAULT_OPTIONS,
+    AnnotationFormat,
+    AnnotationOptions,
+)
+from bddseg.data.annotations.coco import CocoFormat
+from bddseg.data.annotations.cvat import CvatFormat
+from bddseg.data.annotations.label_studio import LabelStudioFormat
+from bddseg.data.cityscapes import to_cityscapes_ids
 from bddseg.data.encodings import (
     Encoding,
     detect_encoding,
@@ -40,12 +50,17 @@ from bddseg.types import LabelMap
 
 
 class Target(StrEnum):
-    """The encoding that label maps are converted to; see `Encoding`."""
+    """What label maps are converted to: an `Encoding` of PNG files, or a file of all frames."""
 
     CURRENT = "current"
     LEGACY = "legacy"
     COLOR = "color"
+    CITYSCAPES = "cityscapes"
+    CITYSCAPES_TRAIN = "cityscapes-train"
     RLE = "rle"
+    COCO = "coco"
+    CVAT = "cvat"
+    LABEL_STUDIO = "labelstudio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +78,26 @@ class Conversion:
     failures: tuple[BddsegError, ...]
 
 
+class _ScalabelFormat(AnnotationFormat[Frame]):
+    """Writes Scalabel's JSON with run-length encoded masks."""
+
+    def encode(self, number: int, name: str, labels: LabelMap) -> Frame:
+        del number
+        # The official evaluator pairs frames by full name, and the dataset's are JPEG files.
+        return encode_frame(f"{PurePosixPath(name).name}.jpg", labels, self.task)
+
+    def write(self, path: Path, frames: Iterable[Frame]) -> None:
+        write_scalabel(path, frames)
+
+
+# The targets that are one file: its format, and its suffix.
+_FORMATS: dict[Target, tuple[type[AnnotationFormat[Any]], str]] = {
+    Target.RLE: (_ScalabelFormat, ".json"),
+    Target.COCO: (CocoFormat, ".json"),
+    Target.CVAT: (CvatFormat, ".xml"),
+    Target.LABEL_STUDIO: (LabelStudioFormat, ".json"),
+}
+
 # The name of a label map, its path without the suffix, and reading it.
 _Item = tuple[str, Callable[[], LabelMap]]
 
@@ -74,6 +109,7 @@ def convert_labels(
     *,
     encoding: Encoding | None = None,
     target: Target = Target.CURRENT,
+    options: AnnotationOptions = DEFAULT_OPTIONS,
     overwrite: bool = False,
     num_threads: int = 1,
     track: Track = track_silently,
@@ -83,10 +119,11 @@ def convert_labels(
     Args:
         source: A folder of PNG files, the output folder of a run, or a JSON file in Scalabel format
             with run-length encoded masks or polygons, or a folder of such files.
-        out: Another folder; for `Target.RLE`, a JSON file.
+        out: Another folder; for the targets that are one file, a JSON or XML file.
         task: Task of the labels.
         encoding: Encoding of PNG files; by default it is detected.
         target: Encoding to write.
+        options: How the formats of other annotation tools are written.
         overwrite: Replace existing files.
         num_threads: Number of threads, or of processes where polygons are drawn.
         track: Shows progress.
@@ -98,25 +135,31 @@ def convert_labels(
     """
     source = get_masks_folder(source)
     _check_out(out, target)
+    output = _FORMATS[target][0](task, options) if target in _FORMATS else None
     failures: list[BddsegError] = []
     with _open_items(source, task, encoding, num_threads) as (described, items):
         names = [name for name, _ in items]
         _check_duplicates(source, names, by_file_name=target is Target.RLE)
-        targets = [out] if target is Target.RLE else [out / f"{name}.png" for name in names]
+        targets = output.list_files(out) if output else [out / f"{name}.png" for name in names]
         refuse_overwriting(targets, _list_inputs(source), overwrite=overwrite)
 
-        def collect(outcomes: Iterable[Frame | BddsegError | None]) -> Iterator[Frame]:
-            """Yield the frames of a JSON file; there are none of any other target."""
+        def collect(outcomes: Iterable[Any]) -> Iterator[Any]:
+            """Yield what has been encoded for the file of all frames."""
             for outcome in outcomes:
                 if isinstance(outcome, BddsegError):
                     failures.append(outcome)
-                elif outcome is not None:
+                else:
                     yield outcome
 
-        step = partial(_convert_item, out=out, task=task, target=target)
-        with map_in_threads(step, track(items, "Converting"), num_threads) as outcomes:
-            if target is Target.RLE:
-                write_scalabel(out, collect(outcomes))
+        step: Callable[[tuple[int, _Item]], Any] = (
+            partial(_encode_item, output=output)
+            if output
+            else partial(_convert_item, out=out, task=task, target=target)
+        )
+        numbered = list(enumerate(items, 1))
+        with map_in_threads(step, track(numbered, "Converting"), num_threads) as outcomes:
+            if output:
+                output.write(out, collect(outcomes))
             else:
                 list(collect(outcomes))
     return Conversion(
@@ -127,8 +170,10 @@ def convert_labels(
 
 
 def _check_out(out: Path, target: Target) -> None:
-    if (out.suffix == ".json") != (target is Target.RLE):
-        kind = "a JSON file, such as drivable.json" if target is Target.RLE else "a folder"
+    _, suffix = _FORMATS.get(target, (None, ""))
+    is_file = out.suffix in (".json", ".xml")
+    if (suffix and out.suffix != suffix) or (is_file and not suffix):
+        kind = f"a file with the suffix {suffix}" if suffix else "a folder"
         raise BddsegError(
             f"-o {out}: the output for --to {target} is {kind}.", "Choose another output with -o."
         )
@@ -215,14 +260,17 @@ def _read_frame(frame: ScalabelFrame) -> LabelMap:
     return np.full(size_hw, frame.task.fill_id, np.uint8)
 
 
-def _convert_item(item: _Item, out: Path, task: Task, target: Target) -> Frame | None:
-    name, read = item
+def _encode_item(numbered: tuple[int, _Item], output: AnnotationFormat[Any]) -> Any:
+    number, (name, read) = numbered
+    return output.encode(number, name, read())
+
+
+def _convert_item(numbered: tuple[int, _Item], out: Path, task: Task, target: Target) -> None:
+    _, (name, read) = numbered
     labels = read()
-    if target is Target.RLE:
-        # The official evaluator pairs frames by full name, and the dataset's are JPEG files.
-        return encode_frame(f"{PurePosixPath(name).name}.jpg", labels, task)
     if target is Target.LEGACY:
         labels = to_legacy_ids(labels, task)
+    elif target in (Target.CITYSCAPES, Target.CITYSCAPES_TRAIN):
+        labels = to_cityscapes_ids(labels, task, train=target is Target.CITYSCAPES_TRAIN)
     data = encode_png(labels, task.palette if target is Target.COLOR else None)
     write_atomically(out / f"{name}.png", data)
-    return None

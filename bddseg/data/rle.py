@@ -22,13 +22,19 @@ _VALUE = _CONTINUED - 1
 _MAX_DIGITS = 7
 
 
+def count_runs(flat: BinaryMask) -> npt.NDArray[np.int64]:
+    """Return the lengths of the runs of a mask, (N,), bool: False and True in turn.
+
+    The first run is False: its length is 0 if the mask begins with True.
+    """
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    begin = [0, 0] if flat[:1].any() else [0]
+    return np.diff(np.concatenate([begin, changes, [flat.size]]))
+
+
 def encode_rle(mask: BinaryMask) -> str:
     """Return a mask, (H, W), bool, as a string."""
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    # The first run is False: it is empty if the mask begins with True.
-    begin = [0, 0] if flat[:1].any() else [0]
-    runs = np.diff(np.concatenate([begin, changes, [flat.size]]))
+    runs = count_runs(mask.ravel(order="F"))
     runs[3:] -= runs[1:-2].copy()
     rest = runs[:, None] >> (_BITS * np.arange(_MAX_DIGITS + 1))
     digits = rest[:, :-1] & _VALUE

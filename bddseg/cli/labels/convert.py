@@ -15,14 +15,30 @@ from bddseg.cli.options import (
     TaskName,
     Threads,
     choose_task,
+    number,
     option,
 )
 from bddseg.cli.progress import track
+from bddseg.data.annotations.annotation_format import AnnotationOptions
 from bddseg.data.encodings import Encoding
 from bddseg.progress import NUM_CORES, pluralize
 
 _SOURCE = "Folder of PNG files, or Scalabel JSON with masks or polygons."
-_OUT = "Output folder; for --to rle, a JSON file."
+_OUT = "Output folder; for rle, coco and labelstudio a JSON file, for cvat an XML file."
+_TO = (
+    "What to write: PNG files (current, legacy, color; cityscapes: its label ids, drivable classes "
+    "as road, 7, and what it does not have as unlabeled, 0; cityscapes-train: its train ids, 0 and "
+    "255), or one file for rle (Scalabel), coco, cvat or labelstudio."
+)
+_TOLERANCE = (
+    "For coco, cvat and labelstudio: polygons instead of masks, simplified by up to PX pixels; 0 "
+    "is exact, 1.5 removes the steps of pixels."
+)
+_IMAGE_NAME = (
+    "For coco, cvat and labelstudio: names of the images, such as 'night/{name}.png'; {name} is "
+    "the name of the mask."
+)
+_ANNOTATIONS = (Target.COCO, Target.CVAT, Target.LABEL_STUDIO)
 
 
 def convert(
@@ -33,25 +49,36 @@ def convert(
         Literal["auto", "current", "legacy", "color"],
         option("--from", "Encoding of the PNG files.", INPUT),
     ] = "auto",
-    target: Annotated[Target, option("--to", "Encoding to write.", OUTPUT)] = Target.CURRENT,
+    target: Annotated[Target, option("--to", _TO, OUTPUT)] = Target.CURRENT,
+    tolerance: Annotated[
+        float | None, number("--tolerance", _TOLERANCE, OUTPUT, min=0, metavar="PX")
+    ] = None,
+    image_name: Annotated[
+        str | None, option("--image-name", _IMAGE_NAME, OUTPUT, metavar="TEMPLATE")
+    ] = None,
     overwrite: Overwrite = False,
     threads: Threads = NUM_CORES,
     as_json: AsJson = False,
 ) -> None:
-    """Convert label files: current and legacy ids, colors, run-length encoded JSON.
+    """Convert label files: current and legacy ids, colors, and the formats of annotation tools.
 
     Also converts the dataset's polygons to masks; that needs the extra `bdd100k`.
 
     Examples:
       bddseg labels convert colormaps -o masks
       bddseg labels convert out/masks -o drivable.json --to rle
+      bddseg labels convert out/masks -o annotations.xml --to cvat --tolerance 1.5
     """
+    if target not in _ANNOTATIONS and (tolerance is not None or image_name is not None):
+        name = "--image-name" if tolerance is None else "--tolerance"
+        raise typer.BadParameter(f"It is for --to {', '.join(_ANNOTATIONS)}.", param_hint=name)
     conversion = convert_labels(
         source,
         out,
         choose_task(task, source),
         encoding=None if encoding == "auto" else Encoding(encoding),
         target=target,
+        options=AnnotationOptions(tolerance=tolerance, image_name=image_name),
         overwrite=overwrite,
         num_threads=threads,
         track=track,
