@@ -68,10 +68,14 @@ class RunRecord:
         started: Start of this invocation, UTC, ISO 8601.
         first_written_ns: Modification time of the run's first file; older files are not the run's.
         restarts: How often workers were restarted.
-        frames: Number of frames (after any limit).
+        frames: Number of frames (after any limit); of a live source, those that came.
         done: Number of frames whose results were written.
         skipped: Number of frames whose results were there already.
         failures: Frames without a result.
+        dropped: Number of frames of a live source that gave way to newer ones.
+        reconnects: How often a live source was opened again.
+        latency_ms: Of a live source, median and 99th percentile of the last 10,000 frames' times
+            from when they came to when their results were written: "p50" and "p99".
         seconds: Wall time of loading the model and of the run.
         workers: What each worker did.
     """
@@ -92,6 +96,9 @@ class RunRecord:
     done: int = 0
     skipped: int = 0
     failures: list[Failure] = field(default_factory=list)
+    dropped: int = 0
+    reconnects: int = 0
+    latency_ms: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     workers: list[WorkerStats] = field(default_factory=list)
 

@@ -27,7 +27,6 @@ from bddseg.cli.options import (
     Limit,
     ModelName,
     NetworkThreads,
-    Out,
     Overwrite,
     RuntimeName,
     Weights,
@@ -41,15 +40,25 @@ from bddseg.progress import pluralize
 from bddseg.specs import Precision, change_postprocessing
 
 if TYPE_CHECKING:
+    from bddseg.inference.run import RunSpec
     from bddseg.record import RunRecord
 
 _SOURCE = (
     "An image, a folder (with its subfolders), a glob pattern in quotes, a text file of paths, "
-    "or a video."
+    "a video, or a folder of videos. Live: the URL of a stream, the number of a camera, or - for "
+    "standard input."
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
 _BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
+# Panel of help.
+LIVE = "Live sources"
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
+_SHOW = "Show the overlays in a window; q closes it and ends the run."
+_STREAM = "Show the overlays to browsers, at http://127.0.0.1:8080 or another address and port."
+_TIMEOUT = "Time without a frame after which the source is opened again."
+_RECONNECTS = "How often in a row it is opened again."
+_DROP = "Use its newest frame and drop those before, or let the sender wait."
+_RAW = "Of standard input: raw frames, as in bgr24:1280x720 or rgb24:1280x720."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
 _TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
@@ -67,7 +76,10 @@ _SMOOTH = (
 def infer(
     model: ModelName,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help=_SOURCE)],
-    out: Out,
+    out: Annotated[
+        Path | None,
+        option("--out -o", "Folder for the results; not needed with --show or --stream.", OUTPUT),
+    ] = None,
     limit: Limit = None,
     start: Annotated[int, number("--start", "Of a video: first frame.", INPUT, min=0)] = 0,
     end: Annotated[int | None, number("--end", "Of a video: frame after the last.", INPUT)] = None,
@@ -94,6 +106,14 @@ def infer(
         list[str], registered(FORMAT_NAMES, "--format", _FORMATS, OUTPUT, metavar="NAMES")
     ] = ["mask"],  # noqa: B006
     overwrite: Overwrite = False,
+    show_window: Annotated[bool, option("--show", _SHOW, OUTPUT)] = False,
+    stream: Annotated[str | None, option("--stream", _STREAM, OUTPUT, metavar="URL")] = None,
+    timeout_s: Annotated[
+        float, number("--timeout", _TIMEOUT, LIVE, metavar="SECONDS", min=0.1, max=1e6)
+    ] = 10.0,
+    reconnects: Annotated[int, number("--reconnects", _RECONNECTS, LIVE, min=0)] = 10,
+    drop: Annotated[bool, option("--drop/--no-drop", _DROP, LIVE)] = True,
+    raw: Annotated[str, option("--raw", _RAW, LIVE, metavar="FORMAT:WxH")] = "",
     device: Device = "auto",
     runtime: RuntimeName = None,
     gpus: Annotated[int | None, number("--gpus", "Workers, one for each GPU.", PERFORMANCE)] = None,
@@ -121,12 +141,15 @@ def infer(
     """Write a mask for each frame: an 8-bit PNG of class ids, at the frame's own size.
 
     OUT/run.json says how the results were made, and OUT/masks mirrors the folders of the source.
-    The same command resumes a run that was interrupted.
+    The same command resumes a run that was interrupted. A live run goes on until the source ends or
+    Ctrl-C, and lists its frames in OUT/frames.csv.
 
     Examples:
-      bddseg infer demo frames -o out
       bddseg infer MODEL drive.mp4 -o out --format mask,overlay,video --every 2
+      bddseg infer MODEL rtsp://camera/1 --stream http://127.0.0.1:8080
     """
+    if out is None and not (show_window or stream):
+        raise typer.BadParameter("-o FOLDER is needed, or --show or --stream URL.")
     if gpus and (workers or device not in ("auto", "cuda")):
         raise typer.BadParameter(f"--gpus excludes --workers and --device {device}.")
     if num_nodes > 1 and not _ENDPOINT.fullmatch(endpoint):
@@ -153,7 +176,7 @@ def infer(
     with show_progress_group() as downloads:
         checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.
-    from bddseg.data.sources.source import Selection
+    from bddseg.data.sources.source import LiveOptions, Selection, is_live
     from bddseg.inference.memory import keep_freed_memory
     from bddseg.inference.run import Execution, Launch, RunSpec, run
 
@@ -161,7 +184,13 @@ def infer(
         entry=entry,
         weights=checkpoint,
         source=source,
-        selection=Selection(limit=limit, start=start, end=end, every=every),
+        selection=Selection(
+            limit=limit,
+            start=start,
+            end=end,
+            every=every,
+            live=LiveOptions(timeout_s=timeout_s, max_reconnects=reconnects, drop=drop, raw=raw),
+        ),
         execution=Execution(
             runtime=runtime or entry.runtime,
             device="cuda" if gpus else device,
@@ -173,8 +202,9 @@ def infer(
             num_threads=threads or 0,
             tasks=tuple(tasks or ()),
         ),
-        out=out,
-        formats=tuple(formats),
+        # Without a folder nothing is written.
+        out=out or Path(),
+        formats=tuple(formats) if out else (),
         overwrite=overwrite,
         launch=Launch(
             num_workers=gpus or workers or 1,
@@ -187,6 +217,9 @@ def infer(
     )
     if spec.num_workers == 1:
         keep_freed_memory()
+    if show_window or stream or is_live(source):
+        _run_live(spec, show_window=show_window, stream=stream, as_json=as_json)
+        return
     try:
         with _interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
             record = run(spec, progress)
@@ -194,7 +227,31 @@ def infer(
         show_note("The same command resumes the run.")
         raise
     if record is not None:
-        _report(record, out, as_json=as_json)
+        _report(record, spec.out, as_json=as_json)
+
+
+def _run_live(spec: "RunSpec", *, show_window: bool, stream: str | None, as_json: bool) -> None:
+    from bddseg.inference.live.mjpeg_server import MjpegServer
+    from bddseg.inference.live.run import LiveRun
+    from bddseg.inference.live.viewer import Viewer
+    from bddseg.inference.live.window import Window
+
+    with _interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
+        live = LiveRun(spec, progress)
+        viewers: list[Viewer] = [Window()] if show_window else []
+        if stream:
+            server = MjpegServer(stream)
+            viewers.append(server)
+            show_note(f"Watch at {server.url} in a browser.")
+        try:
+            live.run(viewers)
+        except KeyboardInterrupt:
+            # The usual end.
+            _show_record(live.record, _summarize_live(live.record, spec), as_json=as_json)
+            raise
+    _show_record(live.record, _summarize_live(live.record, spec), as_json=as_json)
+    if live.record.failures:
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -217,16 +274,20 @@ def _interrupt_on_sigterm() -> Iterator[None]:
 
 
 def _report(record: "RunRecord", out: Path, *, as_json: bool) -> None:
-    if as_json:
-        show_json(asdict(record))
-    else:
-        show(_summarize(record, out))
+    _show_record(record, _summarize(record, out), as_json=as_json)
     if record.failures:
         show_note(
             f"{pluralize(len(record.failures), 'frame')} failed. Fix or remove what is named above "
             "and run the same command again; the others are done."
         )
         raise typer.Exit(1)
+
+
+def _show_record(record: "RunRecord", summary: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(asdict(record))
+    else:
+        show(summary)
 
 
 def _summarize(record: "RunRecord", out: Path) -> str:
@@ -237,3 +298,18 @@ def _summarize(record: "RunRecord", out: Path) -> str:
     failed = f", {len(record.failures)} failed" if record.failures else ""
     done = f"{record.done} of {pluralize(record.frames, 'frame')} done, in {out}"
     return f"{done} ({rate:.2f} frames/s on {record.device}{workers}){skipped}{failed}."
+
+
+def _summarize_live(record: "RunRecord", spec: "RunSpec") -> str:
+    rate = record.done / max(record.seconds.get("run", 0), 1e-9)
+    dropped = f", {record.dropped} dropped for newer ones" if record.dropped else ""
+    failed = f", {len(record.failures)} failed" if record.failures else ""
+    again = (
+        f", source opened again {pluralize(record.reconnects, 'time')}" if record.reconnects else ""
+    )
+    latency = ""
+    if record.latency_ms:
+        latency = ", latency {p50:.0f} ms, for 1 % over {p99:.0f} ms".format(**record.latency_ms)
+    where = f", in {spec.out}" if spec.formats else ""
+    done = f"{record.done} of {pluralize(record.frames, 'frame')} done{dropped}{failed}{where}"
+    return f"{done} ({rate:.2f} frames/s on {record.device}{latency}{again})."

@@ -75,8 +75,6 @@ def _choose(spec: RunSpec) -> tuple[str, str]:
 def _read_first(spec: RunSpec) -> Image | None:
     """Return the first frame that can be read."""
     source = open_source(spec.source, spec.selection, exclude=spec.out)
-    if source.is_live:
-        return None
     for ref in islice(source.items(), _MAX_FRAMES):
         for _, image in source.read([ref]):
             if not isinstance(image, BddsegError):

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.regions import postprocess
-from bddseg.data.sources.live import IterableSource, LiveSource
-from bddseg.data.sources.source import Selection, Source, group_frames, open_source
+from bddseg.data.sources.live import IterableSource
+from bddseg.data.sources.source import OpenSource, Selection, open_source, read_all
 from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
@@ -153,17 +153,13 @@ class Predictor:
                     yield next(self.predict_tasks(converted, f"{number:06}", smoother))
                 return
             grabs = (partial(to_image, item, bgr=bgr) for item in source)
-            opened: Source | LiveSource = IterableSource(lambda: grabs, selection or Selection())
+            opened: OpenSource = IterableSource(lambda: grabs, selection or Selection())
         else:
             opened = open_source(str(source), selection)
-        refs = opened.items()
-        # The frames of a live source cannot be collected first.
-        groups = ([ref] for ref in refs) if opened.is_live else group_frames(refs, 1)
-        for group in groups:
-            for ref, image in opened.read(group):
-                if isinstance(image, BddsegError):
-                    raise image
-                yield next(self.predict_tasks(image, ref.name, smoother))
+        for ref, image in read_all(opened):
+            if isinstance(image, BddsegError):
+                raise image
+            yield next(self.predict_tasks(image, ref.name, smoother))
 
     def prepare(self, image: Image) -> Inputs:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""

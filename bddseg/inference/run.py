@@ -5,7 +5,7 @@ import json
 import platform
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bddseg.data.sources.source import Selection
+from bddseg.data.sources.source import Selection, is_live
 from bddseg.errors import BddsegError
 from bddseg.io.lock import lock_folder
 from bddseg.progress import Progress, SilentProgress
@@ -150,8 +150,9 @@ def infer(
 
     Args:
         model: A model's name, the path of an entry's TOML file, or an entry.
-        source: An image, a folder, a glob pattern, a text file of paths, a video, or a source of a
-            plugin.
+        source: An image, a folder, a glob pattern, a text file of paths, a video, a folder of
+            videos, a live source (the URL of a stream, the number of a camera, "-"), or a source of
+            a plugin.
         out: Folder for the results: `out/run.json`, `out/masks/...`
         weights: A checkpoint file; without, the entry's own, downloaded if necessary.
         formats: Names of writers: "mask", "colormap", "overlay", "rle", "probability", "logits",
@@ -208,6 +209,8 @@ def infer(
 def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
     """Do a run and return its record.
 
+    One over a live source goes on until the source ends, the limit is reached, or Ctrl-C.
+
     A process that torchrun or Slurm started is one of their workers; all but the first return None,
     and so does every machine but the first.
 
@@ -227,7 +230,9 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
             f"{rank.world_size}, and {spec.num_workers} workers were requested.",
             "Leave out --gpus, --workers and --nnodes, or unset RANK and WORLD_SIZE.",
         )
-    _check_smoothing(spec, rank.world_size if rank else spec.num_workers)
+    if is_live(spec.source):
+        return _run_live(spec, rank.world_size if rank else 1, progress)
+    check_smoothing(spec, rank.world_size if rank else spec.num_workers)
     # One process locks for all workers of all machines.
     is_first = spec.launch.node_rank == 0 if rank is None else rank.rank == 0
     with lock_folder(spec.out) if is_first else nullcontext():
@@ -245,7 +250,16 @@ def run(spec: RunSpec, progress: Progress | None = None) -> RunRecord | None:
         return None
 
 
-def _check_smoothing(spec: RunSpec, world_size: int) -> None:
+def _run_live(spec: RunSpec, world_size: int, progress: Progress) -> RunRecord:
+    from bddseg.inference.live.run import LiveRun
+
+    launch = replace(spec.launch, num_workers=max(spec.launch.num_workers, world_size))
+    live = LiveRun(replace(spec, launch=launch), progress)
+    live.run()
+    return live.record
+
+
+def check_smoothing(spec: RunSpec, world_size: int) -> None:
     """Refuse what smoothing excludes: its frames are done one after the other."""
     from bddseg.inference.smoothing import check_weight
 

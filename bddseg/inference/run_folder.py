@@ -1,7 +1,7 @@
 """What a run writes besides its results: the manifest of its frames, and the run record."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,7 +18,7 @@ from bddseg.inference.writers.writer import RunWriters, get_task_folder
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.walk import is_below
 from bddseg.record import RECORD_NAME, Failure, RunRecord, has_record, read_record
-from bddseg.tasks.task import get_task
+from bddseg.tasks.task import Task, get_task
 
 _RECORD_INTERVAL_S = 10.0
 
@@ -39,11 +39,6 @@ class RunFolder:
         self._tasks = [*map(get_task, spec.tasks)]
         self._writers = RunWriters(spec.out, spec.formats, self._tasks, spec.source)
         self._source = open_source(spec.source, spec.selection, exclude=spec.out)
-        if self._source.is_live:
-            raise BddsegError(
-                f"{spec.source} is a live source: its frames cannot be listed.",
-                "Use load_model(...).stream(source).",
-            )
         self._written_s = time.monotonic()
         self.manifest_path = spec.out / MANIFEST_NAME
         self.record = _start_record(spec, restarts)
@@ -95,10 +90,7 @@ class RunFolder:
             self._write_record()
 
     def _write_record(self) -> None:
-        """Write the record; beside the results of each further task, one that names that task."""
-        for task in self._tasks:
-            folder = get_task_folder(self._spec.out, self._tasks, task)
-            replace(self.record, task=task.name).write(folder)
+        write_record(self.record, self._spec.out, self._tasks)
 
     def _check_complete(self) -> None:
         record = self.record
@@ -127,28 +119,43 @@ class RunFolder:
         self.record.failures.append(Failure(frame=str(ref), error=str(error)))
 
 
-def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
+def write_record(record: RunRecord, out: Path, tasks: Sequence[Task]) -> None:
+    """Write a run's record; beside the results of each further task, one that names that task."""
+    for task in tasks:
+        replace(record, task=task.name).write(get_task_folder(out, tasks, task))
+
+
+def create_record(spec: RunSpec) -> RunRecord:
+    """Return the record of a run that starts now.
+
+    Raises:
+        BddsegError: the weights cannot be read.
+    """
     weights = describe_weights(spec.weights)
-    identity = get_identity(spec, str(weights["sha256"]))
-    arguments = msgspec.to_builtins(asdict(spec) | {"entry": spec.entry.name}, enc_hook=str)
-    # Restarted workers continue the run that they were part of.
-    earlier = read_record(spec.out) if not spec.overwrite or restarts else None
-    if earlier is None:
-        _refuse_inside_frames(spec)
-    elif earlier.identity != identity:
-        raise _describe_other_run(spec.out, earlier, identity)
     return RunRecord(
         model=spec.entry.name,
         task=spec.task,
         weights=weights,
-        arguments=arguments,
-        identity=identity,
+        arguments=msgspec.to_builtins(asdict(spec) | {"entry": spec.entry.name}, enc_hook=str),
+        identity=get_identity(spec, str(weights["sha256"])),
         versions=list_versions(),
         device="",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        first_written_ns=earlier.first_written_ns if earlier else 0,
-        restarts=restarts,
     )
+
+
+def _start_record(spec: RunSpec, restarts: int) -> RunRecord:
+    record = create_record(spec)
+    # Restarted workers continue the run that they were part of.
+    earlier = read_record(spec.out) if not spec.overwrite or restarts else None
+    if earlier is None:
+        _refuse_inside_frames(spec)
+    elif earlier.identity != record.identity:
+        raise _describe_other_run(spec.out, earlier, record.identity)
+    else:
+        record.first_written_ns = earlier.first_written_ns
+    record.restarts = restarts
+    return record
 
 
 def _refuse_inside_frames(spec: RunSpec) -> None:

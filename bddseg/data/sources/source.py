@@ -1,6 +1,6 @@
 """What a source of frames is, and opening one by name."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -114,14 +114,32 @@ def sample_evenly(items: Sequence[T], limit: int) -> list[T]:
     return [items[round(number * last / max(limit - 1, 1))] for number in range(limit)]
 
 
-class Source(Protocol):
-    """Frames from somewhere.
+class OpenSource(Protocol):
+    """A source that is open.
 
     Attributes:
         is_live: Frames cannot be listed beforehand nor read twice, as of a camera.
     """
 
     is_live: bool
+
+    def items(self) -> Iterator[FrameRef]:
+        """Yield its frames, without reading them; sorted by name, or in order of display.
+
+        A live source waits for its next frame, which is read before the one after it is asked for.
+
+        Raises:
+            BddsegError: it cannot be read, or holds no frames.
+        """
+        ...
+
+    def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
+        """Yield frames in order, RGB (H, W, 3), uint8, or why one cannot be read."""
+        ...
+
+
+class Source(OpenSource, Protocol):
+    """Frames from somewhere."""
 
     @classmethod
     def accepts(cls, source: str) -> bool:
@@ -142,18 +160,6 @@ class Source(Protocol):
         """
         ...
 
-    def items(self) -> Iterator[FrameRef]:
-        """Yield its frames, without reading them; sorted by name, or in order of display.
-
-        Raises:
-            BddsegError: it cannot be read, or holds no frames.
-        """
-        ...
-
-    def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
-        """Yield frames in order, RGB (H, W, 3), uint8, or why one cannot be read."""
-        ...
-
 
 SOURCES: Registry[type[Source]] = Registry(
     "bddseg.sources", "source", check=require_class("accepts", "open", "items", "read", "is_live")
@@ -168,10 +174,32 @@ def open_source(
     Raises:
         BddsegError: none accepts it, or it cannot be opened.
     """
+    return _find_kind(source).open(source, selection or Selection(), exclude=exclude)
+
+
+def is_live(source: str) -> bool:
+    """Return whether a text means a live source.
+
+    Raises:
+        BddsegError: it means none.
+    """
+    return _find_kind(source).is_live
+
+
+def read_all(source: OpenSource) -> Generator[tuple[FrameRef, Image | BddsegError], None, None]:
+    """Yield all frames of a source in order, or why one cannot be read, in constant memory."""
+    refs = source.items()
+    # The frames of a live source cannot be collected first.
+    groups = ([ref] for ref in refs) if source.is_live else group_frames(refs, 1)
+    for group in groups:
+        yield from source.read(group)
+
+
+def _find_kind(source: str) -> type[Source]:
     for name in SOURCES.list_names():
         kind = SOURCES.load(name)
         if kind.accepts(source):
-            return kind.open(source, selection or Selection(), exclude=exclude)
+            return kind
     raise BddsegError(
         f"{source} does not exist.",
         "Give an image, a folder, a glob pattern in quotes, a text file of paths, a video, the URL "
