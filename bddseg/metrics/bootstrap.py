@@ -49,13 +49,34 @@ class Difference(Interval):
         return asdict(self) | {"significant": self.significant}
 
 
+# Each headline for all frames, and then for each bootstrap sample.
+HeadlineSamples = dict[str, Floats]
+
+
+def sample_headlines(evaluation: Evaluation) -> HeadlineSamples:
+    """Return the headlines of an evaluation for bootstrap samples of its frames.
+
+    All evaluations of as many frames have the same samples.
+    """
+    samples: HeadlineSamples = {}
+    for name in evaluation.metrics:
+        samples |= _score_samples(name, evaluation)
+    return samples
+
+
 def estimate_intervals(evaluation: Evaluation) -> dict[str, Interval]:
     """Return each headline with a bootstrap interval over frames; see `compare_evaluations`."""
-    intervals: dict[str, Interval] = {}
-    for name in evaluation.metrics:
-        samples = _score_samples(name, evaluation)
-        intervals |= {key: Interval(**_summarize(samples[key])) for key in samples}
-    return intervals
+    return summarize_samples(sample_headlines(evaluation))
+
+
+def summarize_samples(samples: HeadlineSamples) -> dict[str, Interval]:
+    """Return each headline with its interval."""
+    return {key: Interval(**_summarize(values)) for key, values in samples.items()}
+
+
+def compare_samples(first: HeadlineSamples, second: HeadlineSamples) -> dict[str, Difference]:
+    """Return the difference in each headline; both are of the same frames."""
+    return {key: Difference(**_summarize(second[key] - first[key])) for key in first}
 
 
 def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Difference]:
@@ -76,11 +97,7 @@ def compare_evaluations(first: Evaluation, second: Evaluation) -> dict[str, Diff
         raise BddsegError(
             "The two evaluations are of different frames.", "Score both against one ground truth."
         )
-    differences: dict[str, Difference] = {}
-    for name in first.metrics:
-        before, after = _score_samples(name, first), _score_samples(name, second)
-        differences |= {key: Difference(**_summarize(after[key] - before[key])) for key in before}
-    return differences
+    return compare_samples(sample_headlines(first), sample_headlines(second))
 
 
 def _score_samples(name: str, evaluation: Evaluation) -> dict[str, Floats]:

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 def divide(part: Counts | np.int64, whole: Counts | np.int64, *, empty: float = math.nan) -> Floats:
     """Return part / whole, and `empty` where the whole is 0."""
     ratios = np.full(part.shape, empty, np.float64)
-    np.divide(part, whole, out=ratios, where=np.broadcast_to(np.asarray(whole) > 0, part.shape))
+    np.divide(part, whole, out=ratios, where=np.greater(whole, 0))
     return ratios
 
 

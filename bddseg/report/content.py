@@ -50,6 +50,7 @@ class Content:
     Attributes:
         task: Task of the masks.
         results: Where the results are, (R,).
+        ground_truth: Where the ground truth is, if there is one.
         source: The frames.
         evaluations: Scores, (R,); none without ground truth.
         measures: What else was measured.
@@ -61,6 +62,7 @@ class Content:
 
     task: Task
     results: Sequence[Path]
+    ground_truth: Path | None
     source: ReportInput
     evaluations: Sequence[Evaluation]
     measures: Measures
@@ -87,6 +89,7 @@ class Content:
             "task": self.task.name,
             "num_frames": len(self.source.frames),
             "has_truth": bool(self.evaluations),
+            "ground_truth": str(self.ground_truth or ""),
             "notes": list(notes),
             "results": sections.describe_results(self.results),
             "headlines": sections.describe_headlines(self.evaluations),
@@ -173,6 +176,7 @@ def compute_content(
     return Content(
         task=task,
         results=results,
+        ground_truth=ground_truth,
         source=source,
         evaluations=evaluations,
         measures=measures,

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from bddseg.metrics.bootstrap import Interval, compare_evaluations, estimate_intervals
+from bddseg.metrics.bootstrap import (
+    Interval,
+    compare_samples,
+    estimate_intervals,
+    sample_headlines,
+    summarize_samples,
+)
 from bddseg.metrics.conditions import Attributes, group_frames, score_conditions
 from bddseg.metrics.confusion import UNLABELED, Counts
 from bddseg.metrics.evaluation import Evaluation, FrameResult
@@ -47,8 +53,9 @@ def describe_headlines(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     if not evaluations:
         return []
     letters = name_results(len(evaluations))
-    intervals = [estimate_intervals(each) for each in evaluations]
-    changes = [compare_evaluations(evaluations[0], each) for each in evaluations[1:]]
+    samples = [sample_headlines(each) for each in evaluations]
+    intervals = [summarize_samples(each) for each in samples]
+    changes = [compare_samples(samples[0], each) for each in samples[1:]]
     return [
         {
             "heading": heading,
