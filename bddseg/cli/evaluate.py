@@ -8,18 +8,17 @@ import typer
 
 from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import (
-    INPUT,
-    METRIC_NAMES,
     OUTPUT,
     AsJson,
+    AttributesFile,
     GroundTruth,
+    MetricNames,
     Overwrite,
+    ResultsToCompare,
     TaskName,
     Threads,
     choose_task,
     option,
-    registered,
-    results_option,
 )
 from bddseg.cli.progress import track
 from bddseg.cli.score_tables import describe_comparison, describe_conditions, describe_score
@@ -33,29 +32,16 @@ if TYPE_CHECKING:
     from bddseg.metrics.evaluation import Evaluation
 
 
-_RESULTS = (
-    "Predictions: masks, Scalabel JSON, or a run's output folder; several are compared with the "
-    "first."
-)
-_METRICS = "Further ones, such as boundary; official, standard and binary are always computed."
-
-
 def evaluate(
     ground_truth: GroundTruth,
-    results: Annotated[list[Path], results_option(_RESULTS)],
+    results: ResultsToCompare,
     task: TaskName = None,
-    attributes: Annotated[
-        Path | None,
-        option("--attributes", "The dataset's label file, for --by.", INPUT, metavar="JSON"),
-    ] = None,
+    attributes: AttributesFile = None,
     by: Annotated[
         str,
         option("--by", "Scores by attribute: weather,timeofday.", "Scores", metavar="NAMES"),
     ] = "",
-    metrics: Annotated[
-        list[str] | None,
-        registered(METRIC_NAMES, "--metric", _METRICS, "Scores", metavar="NAMES"),
-    ] = None,
+    metrics: MetricNames = None,
     per_image: Annotated[
         Path | None,
         option("--per-image", "Write the scores of each frame.", OUTPUT, metavar="CSV"),

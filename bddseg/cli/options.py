@@ -106,6 +106,29 @@ GroundTruth = Annotated[
     Path,
     option("--ground-truth -g", "Ground truth: a folder of masks, or Scalabel JSON.", INPUT),
 ]
+ResultsToCompare = Annotated[
+    list[Path],
+    results_option(
+        "Predictions: masks, Scalabel JSON, or a run's output folder; several are compared with "
+        "the first."
+    ),
+]
+AttributesFile = Annotated[
+    Path | None,
+    option(
+        "--attributes", "The dataset's label file, for scores by condition.", INPUT, metavar="JSON"
+    ),
+]
+MetricNames = Annotated[
+    list[str] | None,
+    registered(
+        METRIC_NAMES,
+        "--metric",
+        "Further ones, such as boundary; official, standard and binary are always computed.",
+        "Scores",
+        metavar="NAMES",
+    ),
+]
 Results = Annotated[Path, results_option("Predictions: a folder of masks, or Scalabel JSON.")]
 TaskName = Annotated[
     str | None,

@@ -8,16 +8,16 @@ import typer
 from bddseg.cli.console import format_size, show, show_json, show_note
 from bddseg.cli.options import (
     INPUT,
-    METRIC_NAMES,
     OUTPUT,
     AsJson,
+    AttributesFile,
+    MetricNames,
     Overwrite,
+    ResultsToCompare,
     TaskName,
     Threads,
     number,
     option,
-    registered,
-    results_option,
 )
 from bddseg.cli.progress import track
 from bddseg.progress import NUM_CORES, pluralize
@@ -25,15 +25,9 @@ from bddseg.progress import NUM_CORES, pluralize
 if TYPE_CHECKING:
     from bddseg.report.write import ReportSummary
 
-_RESULTS = (
-    "Predictions: masks, Scalabel JSON, or a run's output folder; several are compared with the "
-    "first."
-)
-_METRICS = "Further ones, such as boundary; official, standard and binary are always computed."
-
 
 def report(
-    results: Annotated[list[Path], results_option(_RESULTS)],
+    results: ResultsToCompare,
     out: Annotated[Path, option("--out -o", "A file NAME.html, or a folder.", OUTPUT)],
     ground_truth: Annotated[
         Path | None,
@@ -44,20 +38,12 @@ def report(
         option("--input -i", "Frames: an image, a folder, a glob pattern or a list file.", INPUT),
     ] = None,
     task: TaskName = None,
-    attributes: Annotated[
-        Path | None,
-        option(
-            "--attributes", "The dataset's label file: scores by condition.", INPUT, metavar="JSON"
-        ),
-    ] = None,
+    attributes: AttributesFile = None,
     by: Annotated[
         str,
         option("--by", "Only these attributes: weather,timeofday.", "Scores", metavar="NAMES"),
     ] = "",
-    metrics: Annotated[
-        list[str] | None,
-        registered(METRIC_NAMES, "--metric", _METRICS, "Scores", metavar="NAMES"),
-    ] = None,
+    metrics: MetricNames = None,
     images: Annotated[
         int | None,
         number(

@@ -72,13 +72,13 @@ def measure_frames(
     areas = np.empty((len(frames), num_results, task.num_classes))
     changed, confidence = np.empty((2, len(frames), num_results))
     step = partial(measure_frame, task=task)
-    outcomes = map_in_threads(step, track(frames, "Measuring"), num_threads)
-    for row, outcome in enumerate(outcomes):
-        if isinstance(outcome, BddsegError):
-            raise outcome
-        areas[row], changed[row] = outcome.areas, outcome.changed
-        confidence[row] = outcome.confidence
-        levels += outcome.levels
+    with map_in_threads(step, track(frames, "Measuring"), num_threads) as outcomes:
+        for row, outcome in enumerate(outcomes):
+            if isinstance(outcome, BddsegError):
+                raise outcome
+            areas[row], changed[row] = outcome.areas, outcome.changed
+            confidence[row] = outcome.confidence
+            levels += outcome.levels
     return Measures(areas=areas, changed=changed, confidence=confidence, levels=levels)
 
 

@@ -1,7 +1,8 @@
 """Writing a report: a page in one file, or a folder with a page and its images."""
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -155,20 +156,22 @@ class _Writer:
 
     def write_file(self, page: Path, limit: int) -> None:
         """Write a page that holds the images of some frames."""
-        embedded = (
-            (index, {key: self._to_url(key, data) for key, data in images.items()})
-            for index, images in self._draw(limit)
-        )
-        self._write_page(page, embedded, None)
+        with closing(self._draw(limit)) as drawn:
+            embedded = (
+                (index, {key: self._to_url(key, data) for key, data in images.items()})
+                for index, images in drawn
+            )
+            self._write_page(page, embedded, None)
 
     def write_folder(self, out: Path, limit: int) -> None:
         """Write the images of some frames, and then the page, which an unfinished report lacks."""
-        for index, images in self._draw(limit):
-            number = f"{index:06}"
-            folder = out / _IMAGES_FOLDER / number[:-3]
-            for key, data in images.items():
-                write_atomically(folder / f"{number}-{key}.{self._get_suffix(key)}", data)
-                self._count(len(data))
+        with closing(self._draw(limit)) as drawn:
+            for index, images in drawn:
+                number = f"{index:06}"
+                folder = out / _IMAGES_FOLDER / number[:-3]
+                for key, data in images.items():
+                    write_atomically(folder / f"{number}-{key}.{self._get_suffix(key)}", data)
+                    self._count(len(data))
         self._write_page(out / _PAGE_NAME, (), _IMAGES_FOLDER)
 
     def summarize(self, page: Path) -> ReportSummary:
@@ -182,7 +185,7 @@ class _Writer:
             notes=tuple(self._list_notes()),
         )
 
-    def _draw(self, limit: int) -> Iterator[tuple[int, dict[str, bytes]]]:
+    def _draw(self, limit: int) -> Generator[tuple[int, dict[str, bytes]], None, None]:
         """Yield index and images of the most important frames; few are in memory at a time."""
         content = self.content
         frames = content.source.frames
@@ -191,16 +194,18 @@ class _Writer:
             draw_frame, layers=content.layers, task=content.task, width=self.options.width
         )
         tracked = self.options.track([frames[index] for index in chosen], "Drawing")
-        outcomes = map_in_threads(draw, tracked, self.options.num_threads)
-        for index, outcome in zip(chosen, outcomes, strict=True):
-            if isinstance(outcome, BddsegError):
-                raise outcome
-            if outcome.note:
-                self.notes.append(outcome.note)
-            self.present[index] = sum(
-                1 << bit for bit, layer in enumerate(content.layers) if layer.key in outcome.images
-            )
-            yield index, outcome.images
+        with map_in_threads(draw, tracked, self.options.num_threads) as outcomes:
+            for index, outcome in zip(chosen, outcomes, strict=True):
+                if isinstance(outcome, BddsegError):
+                    raise outcome
+                if outcome.note:
+                    self.notes.append(outcome.note)
+                self.present[index] = sum(
+                    1 << bit
+                    for bit, layer in enumerate(content.layers)
+                    if layer.key in outcome.images
+                )
+                yield index, outcome.images
 
     def _write_page(
         self, page: Path, embedded: Iterable[EmbeddedImages], folder: str | None
