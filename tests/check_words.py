@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CHECKED = ("bddseg", "plugins", "tests", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile")
-SUFFIXES = {".in", ".md", ".py", ".toml"}
+SUFFIXES = {".css", ".in", ".jinja", ".js", ".md", ".py", ".toml"}
 
 # Regular expression of words -> what to write instead. A space stands for any white space or "_".
 BANNED = {

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
+from bddseg.data.label_set import LabelMapRef, LabelSet, MaskFile, open_label_set
+from bddseg.data.mask_checks import sample_masks
 from bddseg.data.pairing import pair_images
 from bddseg.data.probability import find_probabilities
 from bddseg.errors import BddsegError
@@ -74,6 +75,7 @@ def collect_frames(
         names = list(label_sets[0])
         truth_refs: list[LabelMapRef | None] = [None] * len(names)
         columns = [_match(label_sets[0], labels, notes) for labels in label_sets]
+        notes += [problem for labels in label_sets for problem in _find_problems(labels, task)]
     else:
         names = list(truth)
         truth_refs = list(truth.values())
@@ -105,6 +107,13 @@ def collect_frames(
     sources += [Path(images)] if images else []
     folders = [path for path in sources if path.is_dir()]
     return ReportInput(frames=frames, folders=folders, notes=notes)
+
+
+def _find_problems(labels: LabelSet, task: Task) -> list[str]:
+    """Return why masks may be of another task or encoding; with ground truth, `evaluate` does."""
+    masks = [ref.path for ref in labels.values() if isinstance(ref, MaskFile)]
+    sample = sample_masks(labels.source, masks, task)
+    return sample.describe_problems() if sample else []
 
 
 def _match(first: LabelSet, labels: LabelSet, notes: list[str]) -> list[LabelMapRef | None]:

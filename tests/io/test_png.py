@@ -244,3 +244,10 @@ def make_rgb() -> npt.NDArray[np.uint8]:
 def test_colors_and_deep_pixels_are_not_8bit_single_channel(tmp_path: Path, pixels: Image) -> None:
     path = save(tmp_path / "a.png", PIL.Image.fromarray(pixels))
     assert not is_8bit_single_channel(path.read_bytes())
+
+
+def test_opacity_of_a_palette_is_what_pillow_reads() -> None:
+    data = encode_png(np.array([[0, 1, 2]], np.uint8), [0, 0, 0, 255, 0, 0, *[9] * 762], [0, 110])
+    with PIL.Image.open(BytesIO(data)) as image:
+        pixels = np.asarray(image.convert("RGBA"))
+    assert pixels.tolist() == [[[0, 0, 0, 0], [255, 0, 0, 110], [9, 9, 9, 255]]]

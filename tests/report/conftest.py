@@ -98,6 +98,15 @@ def plain_page(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def short_page(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report in one file, without ground truth, of two results; ten frames have images."""
+    out = tmp_path_factory.mktemp("short") / "report.html"
+    options = ReportOptions(num_images=10)
+    write_report([results.first, results.second], out, frames=results.frames, options=options)
+    return out
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser of all tests."""
     if CHROMIUM is None or DRIVER is None:

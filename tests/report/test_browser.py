@@ -376,3 +376,37 @@ def test_images_of_a_folder_are_loaded_when_they_are_seen(
         ".filter((entry) => entry.name.endsWith('.jpg')).length"
     )
     assert loaded < NUM_FRAMES
+
+
+def test_frames_without_images_are_listed_on_request_and_do_not_open(
+    browser: Browser, short_page: Path
+) -> None:
+    browser.open(short_page)
+    assert browser.run(SHOWN) == f"10 of {NUM_FRAMES} frames"
+    browser.click("#with-images")
+    assert browser.run(SHOWN) == f"{NUM_FRAMES} frames"
+    without = "return document.querySelectorAll('.card:disabled').length"
+    assert browser.run(without) > 0
+    browser.click(".card:disabled")
+    assert not is_open(browser)
+    browser.click("#with-images")
+    assert browser.run(without) == 0
+
+
+def test_changes_of_two_results_are_shown_without_ground_truth(
+    browser: Browser, short_page: Path
+) -> None:
+    browser.open(short_page)
+    assert "pixels of B that differ from A" in browser.list_texts(".score-card h3")
+    changes = [float(text) for text in browser.list_texts(".card .numbers span:first-child b")]
+    assert changes == sorted(changes, reverse=True)
+    assert browser.list_texts("#gallery-legend span") == ["direct", "alternative"]
+    browser.click(FIRST_CARD)
+    browser.click("[data-key=changes-B]")
+    assert count_shown_images(browser) == 2
+    assert browser.list_texts("#viewer-legend span") == [
+        "same class",
+        "only in A",
+        "only in the other",
+        "another class",
+    ]

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from report.conftest import NUM_FRAMES, ODD_NAME, Results, draw_road
 
-from bddseg.data.image import write_jpeg
+from bddseg.data.image import read_image_size, write_jpeg
 from bddseg.data.mask import write_mask
 from bddseg.errors import BddsegError
+from bddseg.io.png import read_png_size
 from bddseg.metrics.evaluate import evaluate
 from bddseg.report.write import ReportOptions, write_report
 
@@ -96,11 +97,15 @@ def test_images_are_no_wider_than_asked_for(small: Path) -> None:
     page = write_report(
         [small / "masks"], small / "out", frames=small / "frames", options=options
     ).page
-    sizes = {
-        tuple(np.asarray(__import__("PIL.Image").Image.open(path)).shape[:2])
-        for path in page.parent.rglob("*.png")
-    }
-    assert sizes == {(22, 40)}
+    images = page.parent / "images"
+    assert {read_png_size(path) for path in images.rglob("*.png")} == {(22, 40)}
+    assert {read_image_size(path) for path in images.rglob("*.jpg")} == {(22, 40)}
+
+
+def test_masks_of_another_task_are_noted_without_ground_truth(small: Path) -> None:
+    write_mask(small / "other" / "f1.png", np.full((90, 160), 7, np.uint8))
+    summary = write_report([small / "other"], small / "out.html")
+    assert any("has ids up to 7" in note for note in summary.notes)
 
 
 def test_masks_of_another_size_than_the_frame_are_resized_and_noted(small: Path) -> None:

@@ -16,6 +16,19 @@ function make(tag, properties = {}, ...children) {
 
 const makeLetter = (letter) => make("span", { className: `letter letter-${letter}` }, letter);
 
+// Errors and changes share their colors: a color is listed once, with all its meanings.
+function makeLegend(kinds) {
+  const meanings = new Map();
+  for (const [color, text] of kinds.flatMap((kind) => report.legends[kind] ?? [])) {
+    meanings.set(`${color}`, new Set([...(meanings.get(`${color}`) ?? []), text]));
+  }
+  return [...meanings].map(([color, texts]) => {
+    const mark = make("i");
+    mark.style.background = `rgb(${color})`;
+    return make("span", {}, mark, [...texts].join("; "));
+  });
+}
+
 function formatNumber(value, decimals = 1) {
   return value === null ? "–" : value.toFixed(decimals).replace("-", "\u2212");
 }

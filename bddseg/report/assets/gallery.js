@@ -161,6 +161,7 @@ report.columns.forEach((column, number) => {
 find("sort").append(make("option", { value: BY_NAME }, "name"));
 for (const quantity of quantities) find("quantity").append(make("option", { value: quantity }, quantity));
 find("with-images-label").hidden = !someWithout;
+find("gallery-legend").append(...makeLegend([report.thumbnail === "Errors" ? "errors" : "mask"]));
 
 find("search").addEventListener("input", (event) => {
   state.text = event.target.value.trim().toLowerCase();

@@ -60,6 +60,7 @@ function showPanes() {
   for (const button of viewer.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === mode));
   for (const button of find("layer-buttons").children) button.setAttribute("aria-pressed", String(mode === "single" && button.dataset.key === view.layer.key));
   find("slider-choice").hidden = mode !== "slider";
+  find("layer-buttons").hidden = mode === "slider";
   find("left").value = view.left.key;
   find("right").value = view.right.key;
   showLegend();
@@ -67,19 +68,8 @@ function showPanes() {
 
 function showLegend() {
   const visible = { all: report.layers, single: [view.layer], slider: [view.left, view.right] }[view.mode];
-  const entries = new Map();
-  for (const layer of visible) {
-    for (const [color, text] of report.legends[layer.kind] ?? []) {
-      // Errors and changes share their colors.
-      entries.set(`${color}`, [...(entries.get(`${color}`) ?? []), text]);
-    }
-  }
-  const items = [...entries].map(([color, texts]) => {
-    const mark = make("i");
-    mark.style.background = `rgb(${color})`;
-    return make("span", {}, mark, [...new Set(texts)].join("; "));
-  });
-  find("viewer-legend").replaceChildren(...items);
+  const kinds = new Set(visible.map((layer) => layer.kind));
+  find("viewer-legend").replaceChildren(...makeLegend([...kinds]));
 }
 
 function setMode(mode) {
