@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from bddseg.errors import BddsegError, BddsegWarning
+from bddseg.errors import BddsegError, BddsegWarning, quote
 
 # Columns of tables that are not printed to a terminal, unless $COLUMNS says otherwise.
 _PLAIN_WIDTH = 160
@@ -65,6 +65,14 @@ def show_note(text: str) -> None:
     """Print a message to stderr; nothing with --quiet."""
     if not _quiet:
         print_plain(text)
+
+
+def show_next(*words: object) -> None:
+    """Print the command that usually comes next, with paths that are there, to stderr.
+
+    Commands whose result is JSON do not call it.
+    """
+    show_note(f"Next: {' '.join(map(quote, words))}")
 
 
 def show_error(error: BddsegError) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.console import show, show_json, show_next, show_note
 from bddseg.cli.options import (
     OUTPUT,
     AsJson,
@@ -27,7 +27,7 @@ from bddseg.io.overwrite import refuse_overwriting
 from bddseg.progress import NUM_CORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bddseg.metrics.evaluation import Evaluation
 
@@ -106,6 +106,27 @@ def evaluate(
     for predictions, evaluation in zip(results, evaluations, strict=True):
         for warning in evaluation.warnings:
             show_note(f"{predictions}: {warning}" if len(results) > 1 else warning)
+    if not as_json:
+        options = ["-g", ground_truth, "-r", results[-1], *(["-t", task] if task else [])]
+        show_next("bddseg", *_choose_next(options, results[-1], per_image, metrics or ()))
+
+
+def _choose_next(
+    options: "Sequence[object]", results: Path, per_image: Path | None, metrics: "Sequence[str]"
+) -> "Sequence[object]":
+    """Return a command that shows where predictions are wrong."""
+    from bddseg.record import find_record
+
+    name = str(results).removesuffix(".json")
+    if per_image is None:
+        table = f"{name}-scores.csv"
+        return ("eval", *options, "--per-image", table, "--worst-first")
+    record = find_record(results)
+    source = record.arguments.get("source") if record else None
+    if isinstance(source, str) and Path(source).exists():
+        worst = ("--worst", 4, "--per-image", per_image)
+        return ("vis", "errors", "-i", source, *options, "-o", f"{name}-errors", *worst)
+    return ("eval", *options, "--metric", ",".join(dict.fromkeys([*metrics, "boundary"])))
 
 
 def _list_inputs(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bddseg.cli.console import format_size, show, show_json, show_note
+from bddseg.cli.console import format_size, show, show_json, show_next, show_note
 from bddseg.cli.options import (
     INPUT,
     MODEL,
@@ -126,6 +126,11 @@ def export(
         show(_summarize(exported, spec))
     _show_notes(exported, spec, has_frames=frames is not None)
     exported.check(min_equal / 100)
+    if not as_json and "entry.toml" in exported.files:
+        show_next("bddseg", "infer", out / "entry.toml", spec.frames, "-o", f"{out}-masks")
+    elif not as_json:
+        frame = min(IMAGES.iterdir())
+        show_next("python", out / "example.py", frame, f"{out}-mask.png")
 
 
 def _parse_size(text: str | None) -> SizeHW | Literal["dynamic"] | None:

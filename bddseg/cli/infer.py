@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.console import show, show_json, show_next, show_note
 from bddseg.cli.options import (
     FORMAT_NAMES,
     INPUT,
@@ -177,6 +177,7 @@ def infer(
         checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.
     from bddseg.data.sources.source import LiveOptions, Selection, is_live
+    from bddseg.data.sources.video import is_video
     from bddseg.inference.memory import keep_freed_memory
     from bddseg.inference.run import Execution, Launch, RunSpec, run
 
@@ -228,6 +229,11 @@ def infer(
         raise
     if record is not None:
         _report(record, spec.out, as_json=as_json)
+        if not as_json and "mask" in spec.formats:
+            masks = spec.out / "masks"
+            video = ("vis", "video", "-i", source, "-r", masks, "-o", f"{spec.out}.mp4")
+            frames = ("vis", "overlay", "-i", source, "-r", masks, "-o", f"{spec.out}-overlays")
+            show_next("bddseg", *(video if is_video(source) else frames))
 
 
 def _run_live(spec: "RunSpec", *, show_window: bool, stream: str | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.console import show, show_json, show_next, show_note
 from bddseg.cli.options import (
     INPUT,
     OUTPUT,
@@ -75,6 +75,8 @@ def quantize(
         show(_describe(report, out))
     if report.milliseconds["int8"] >= report.milliseconds["openvino"]:
         show_note("It is no faster than fp32 in OpenVINO here: this CPU, or --max-drop, is why.")
+    if not as_json:
+        show_next("bddseg", "infer", out / "entry.toml", frames, "-o", f"{out}-masks")
 
 
 def _describe(report: "QuantizationReport", out: Path) -> "Group":
@@ -100,5 +102,4 @@ def _describe(report: "QuantizationReport", out: Path) -> "Group":
         f"{len(report.calibration_frames)} others calibrated.",
         f"{len(kept)} of {pluralize(report.num_layers, 'layer')} stayed in fp32: see "
         f"{out / 'report.json'}.",
-        f"Use it: bddseg infer {out / 'entry.toml'} FRAMES -o OUT",
     )

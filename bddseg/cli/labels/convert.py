@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from bddseg.bdd100k.convert import Target, convert_labels
-from bddseg.cli.console import show, show_error, show_json
+from bddseg.cli.console import show, show_error, show_json, show_next
 from bddseg.cli.options import (
     INPUT,
     OUTPUT,
@@ -102,3 +102,7 @@ def convert(
         show(f"{written} written to {out}, converted from {conversion.source_encoding}.")
     if conversion.failures:
         raise typer.Exit(1)
+    if target in (Target.CURRENT, Target.RLE) and not as_json:
+        colormaps = f"{str(out).removesuffix('.json')}-colormaps"
+        chosen = ["-t", task] if task else []
+        show_next("bddseg", "vis", "colorize", "-i", out, *chosen, "-o", colormaps)

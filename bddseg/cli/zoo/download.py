@@ -7,9 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bddseg.cli.console import format_size, show, show_error, show_json
+from bddseg.cli.console import format_size, show, show_error, show_json, show_next
 from bddseg.cli.options import AsJson, ModelNames, Threads
 from bddseg.cli.progress import show_progress_group
+from bddseg.demo import IMAGES
 from bddseg.errors import BddsegError, quote
 from bddseg.zoo.addresses import DownloadOptions
 from bddseg.zoo.assets import Asset, AssetKind, list_assets
@@ -84,6 +85,9 @@ def download_files(
             show(_summarize(result))
     if any(isinstance(result, BddsegError) for result in results):
         raise typer.Exit(1)
+    if kind is AssetKind.WEIGHTS and not as_json:
+        model = models[0] if models else assets[0].entry.name
+        show_next("bddseg", "infer", model, IMAGES, "-o", f"out-{assets[0].entry.short_name}")
 
 
 def _list_assets(models: Sequence[str], everything: bool, kind: AssetKind) -> list[Asset]:

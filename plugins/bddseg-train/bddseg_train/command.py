@@ -2,12 +2,13 @@
 
 import json
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bddseg.cli.console import show, show_json, show_note
+from bddseg.cli.console import show, show_json, show_next, show_note
 from bddseg.cli.options import (
     INPUT,
     MODEL,
@@ -23,7 +24,7 @@ from bddseg.cli.options import (
     option,
 )
 from bddseg.cli.table import make_table
-from bddseg.errors import INTERRUPTED, BddsegError, quote
+from bddseg.errors import INTERRUPTED, BddsegError
 
 if TYPE_CHECKING:
     from bddseg_train.options import TrainOptions
@@ -164,6 +165,8 @@ def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool)
         show_json({"recipe": recipe.name, "out": str(out)} | msgspec.to_builtins(record))
     elif is_first:
         show(_summarize(recipe, out, record))
+        if record.model and record.step == record.iterations:
+            _show_next(recipe, out, record.model)
     if record.step < record.iterations:
         if is_first:
             show_note("The same command goes on.")
@@ -173,8 +176,21 @@ def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool)
 def _summarize(recipe: "Recipe", out: Path, record: "TrainingRecord") -> str:
     done = f"{record.step:,} of {record.iterations:,} steps of {recipe.name} done, in {out}."
     score = "" if record.best_score is None else f" Best score: {record.best_score:.2f}."
-    use = f"\nUse it: bddseg infer {quote(record.model)} FRAMES -o OUT" if record.model else ""
-    return f"{done}{score}{use}"
+    return f"{done}{score}"
+
+
+def _show_next(recipe: "Recipe", out: Path, model: str) -> None:
+    from bddseg.tasks.task import get_task
+    from bddseg.zoo.catalog import find_entry
+    from bddseg_train.data import find_frames
+
+    # Training takes days: its data may be elsewhere now, which is no error.
+    with suppress(BddsegError):
+        train, validation, _ = find_frames(recipe.data, get_task(find_entry(recipe.model).task))
+        split = validation or train
+        # Without a source of labels, it is a list of pairs.
+        if split.labels:
+            show_next("bddseg", "infer", model, split.images, "-o", f"{out}-masks")
 
 
 def _show_recipes(*, as_json: bool) -> None:

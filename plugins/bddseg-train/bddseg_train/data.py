@@ -41,7 +41,7 @@ def open_data(data: Data, task: Task) -> OpenedData:
         BddsegError: there are none to train on, they are not labels of the task, labels and images
             differ in size, or a frame is in both sets.
     """
-    train, validation, notes = _find(data, task)
+    train, validation, notes = find_frames(data, task)
     opened = _open(train, data, task)
     if data.limit is not None:
         opened = replace(opened, frames=opened.frames[: data.limit])
@@ -54,8 +54,12 @@ def open_data(data: Data, task: Task) -> OpenedData:
     return OpenedData(train=opened, validation=evaluated, notes=tuple(notes))
 
 
-def _find(data: Data, task: Task) -> tuple[Split, Split | None, list[str]]:
-    """Return where each set is, and notes."""
+def find_frames(data: Data, task: Task) -> tuple[Split, Split | None, list[str]]:
+    """Return where the frames to train on and to evaluate on are, and notes.
+
+    Raises:
+        BddsegError: there are none to train on.
+    """
     train, validation = data.train, data.validation
     notes: list[str] = []
     if data.root and not (train and validation):

@@ -140,10 +140,13 @@ def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_
 
 
 def test_the_summary_says_how_to_use_the_model(calls: Calls, tmp_path: Path) -> None:
+    for name in ("train/images", "train/masks", "val/images", "val/masks"):
+        (tmp_path / name).mkdir(parents=True)
     result = run(PSPNET, "-o", tmp_path / "out", "--data", tmp_path, "--set", "iterations=5")
     assert result.exit_code == 0
     assert f"5 of 5 steps of {PSPNET} done, in {tmp_path / 'out'}." in result.stdout
-    assert f"bddseg infer {tmp_path / 'out' / 'model.toml'} FRAMES" in result.stdout
+    words = ["infer", tmp_path / "out" / "model.toml", tmp_path / "val/images", "-o"]
+    assert f"Next: bddseg {' '.join(map(str, words))} {tmp_path}/out-masks" in result.stderr
     assert len(calls) == 1
 
 
