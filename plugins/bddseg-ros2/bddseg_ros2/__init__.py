@@ -1,0 +1,1 @@
+"""A ROS 2 node for bddseg: images in, labels, overlays and occupancy grids out."""
