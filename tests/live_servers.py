@@ -120,6 +120,10 @@ class MjpegServer(LiveServer):
         """Where it is."""
         return f"http://127.0.0.1:{self.port}/video"
 
+    def make_jpeg(self, number: int) -> bytes:
+        """Return the frame of that number, which is sent next."""
+        return encode_numbered(number)
+
     def _start(self) -> HTTPServer:
         outer = self
 
@@ -133,7 +137,7 @@ class MjpegServer(LiveServer):
                 self.end_headers()
                 with suppress(OSError):
                     for number in outer.numbers(self.connection):
-                        data = encode_numbered(number)
+                        data = outer.make_jpeg(number)
                         head = f"Content-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                         self.wfile.write(b"--frame\r\n" + head.encode() + data + b"\r\n")
 

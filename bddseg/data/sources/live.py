@@ -10,8 +10,9 @@ from bddseg.errors import BddsegError
 from bddseg.progress import pluralize
 from bddseg.types import Image
 
-# Returns a frame, RGB (H, W, 3), uint8: frames that are dropped are never converted.
-Grab = Callable[[], Image]
+# Returns a frame, RGB (H, W, 3), uint8, or None if it is damaged: frames that are dropped are never
+# converted.
+Grab = Callable[[], Image | None]
 # Opens what sends frames, and yields them as they come, until it ends.
 Receive = Callable[[], Iterator[Grab]]
 
@@ -27,7 +28,8 @@ class LiveStats:
 
     Attributes:
         received: Number of frames that came.
-        dropped: Number of those that were replaced by newer ones before they were used.
+        dropped: Number of those that were replaced by newer ones before they were used, or are
+            damaged.
         reconnects: How often the connection was opened again.
         came_s: When the frame that was used last came, as `time.monotonic` counts.
     """
@@ -74,17 +76,29 @@ class LiveReader:
         with self._changed:
             return replace(self._stats, came_s=self._used_s)
 
-    def frames(self) -> Generator[tuple[int, Grab], None, None]:
+    def frames(self) -> Generator[tuple[int, Image], None, None]:
         """Yield the newest frame each time, with its number among all that came; wait for it.
 
         Raises:
             BddsegError: nothing came for too long, or the source failed and did not come back.
         """
-        self._active_s = time.monotonic()
+        good_s = self._active_s = time.monotonic()
         self._thread.start()
         try:
             while (newest := self._wait()) is not None:
-                yield newest
+                number, grab = newest
+                if (image := grab()) is not None:
+                    yield number, image
+                    good_s = time.monotonic()
+                    continue
+                with self._changed:
+                    self._stats = replace(self._stats, dropped=self._stats.dropped + 1)
+                if time.monotonic() - good_s > self._options.timeout_s:
+                    raise BddsegError(
+                        f"{self._name} has sent nothing but damaged frames for "
+                        f"{self._options.timeout_s:g} s.",
+                        "Check that a video player can show it.",
+                    )
         finally:
             self._stop()
 
@@ -220,7 +234,7 @@ class LiveSource:
         self.name = name
         self._limit = selection.limit
         self.reader = LiveReader(name, receive, selection.live, reconnects=reconnects)
-        self._grabs: dict[int, Grab] = {}
+        self._images: dict[int, Image] = {}
 
     @property
     def stats(self) -> LiveStats:
@@ -236,9 +250,9 @@ class LiveSource:
         count = 0
         frames = self.reader.frames()
         try:
-            for number, grab in frames:
+            for number, image in frames:
                 # Only the frame that was yielded last can be read.
-                self._grabs = {number: grab}
+                self._images = {number: image}
                 yield FrameRef(self.name, f"{number:06}", number)
                 count += 1
                 if count == self._limit:
@@ -247,18 +261,12 @@ class LiveSource:
             frames.close()
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
-        """Yield the frame that `items` yielded last, or why it cannot be used."""
+        """Yield the frame that `items` yielded last, or that a newer one has replaced it."""
         for ref in refs:
-            grab = self._grabs.pop(-1 if ref.index is None else ref.index, None)
-            try:
-                if grab is None:
-                    raise ValueError("a newer frame has replaced it")
-                image: Image | BddsegError = grab()
-            except BddsegError as error:
-                image = error
-            except Exception as error:
-                image = BddsegError(f"{ref} cannot be read: {error}.", "Use the next one.")
-            yield ref, image
+            image = self._images.pop(-1 if ref.index is None else ref.index, None)
+            if image is None:
+                error = BddsegError(f"{ref} is gone: a newer one has come.", "Read each at once.")
+            yield ref, error if image is None else image
 
 
 class IterableSource(LiveSource):

@@ -13,6 +13,7 @@ from bddseg.data.sources.source import Selection
 from bddseg.data.sources.video import convert_frame, import_av
 from bddseg.errors import BddsegError
 from bddseg.io.read import check_size
+from bddseg.types import Image
 
 STDIN = "-"
 _SCHEMES = frozenset(
@@ -85,8 +86,14 @@ class StreamSource(LiveSource):
             stream.thread_type = "SLICE"
             self.reader.is_file = bool(container.duration) and self._url != "pipe:0"
             last_s = time.monotonic()
+            # Each JPEG is for itself: those that are dropped need not be decoded.
+            is_jpeg = stream.codec_context.name == "mjpeg"
+            decoder = av.CodecContext.create("mjpeg", "r") if is_jpeg else None
             for packet in container.demux(stream):
-                for frame in _decode(packet):
+                if decoder and packet.size:
+                    yield partial(_decode_jpeg, decoder, packet)
+                    last_s = time.monotonic()
+                for frame in () if decoder else _decode(packet):
                     yield partial(convert_frame, frame)
                     last_s = time.monotonic()
                 if time.monotonic() - last_s > self._timeout_s:
@@ -113,6 +120,15 @@ def _decode(packet: Any) -> list[Any]:
         return list(packet.decode())
     except import_av().error.InvalidDataError:
         return []
+
+
+def _decode_jpeg(decoder: Any, packet: Any) -> Image | None:
+    """Return the frame of a JPEG; None if it is damaged."""
+    try:
+        frames = decoder.decode(packet)
+        return convert_frame(frames[0]) if frames else None
+    except import_av().error.FFmpegError:
+        return None
 
 
 def _parse_raw(text: str) -> dict[str, Any]:
