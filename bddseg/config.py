@@ -7,7 +7,7 @@ threads = 2
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from platformdirs import user_config_path
@@ -59,7 +59,8 @@ def read_config() -> ReadConfig:
     Raises:
         BddsegError: a file cannot be read, or a key is unknown or has a value that it cannot have.
     """
-    values, origins = {}, {}
+    values: dict[str, Any] = {}
+    origins: dict[str, Path] = {}
     for path in list_config_files():
         if path.is_file():
             found = msgspec.to_builtins(convert(read_toml(path), Config, str(path), _HINT))
