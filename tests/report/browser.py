@@ -134,4 +134,5 @@ class Browser:
 
     def list_errors(self) -> list[str]:
         """Return the errors and warnings on the console since the last call."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        driver: Any = self.driver  # the method has no types
+        return [entry["message"] for entry in driver.get_log("browser")]
