@@ -42,11 +42,13 @@ class Window:
         return self._is_closed
 
     def show(self, prediction: Prediction) -> None:
-        """Show the overlay of a prediction."""
+        """Show the overlay of a prediction, unless the window is closed."""
+        # `imshow` would open it again.
+        if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            self._is_closed = True
+            return
         cv2.imshow(_TITLE, cv2.cvtColor(prediction.overlay(), cv2.COLOR_RGB2BGR))
-        key = cv2.waitKey(1) & 0xFF
-        is_visible = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
-        self._is_closed = key in _CLOSING_KEYS or not is_visible
+        self._is_closed = cv2.waitKey(1) & 0xFF in _CLOSING_KEYS
 
     def close(self) -> None:
         """Close the window."""
