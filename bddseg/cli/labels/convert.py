@@ -66,16 +66,16 @@ def convert(
 
     Examples:
       bddseg labels convert colormaps -o masks
-      bddseg labels convert out/masks -o drivable.json --to rle
       bddseg labels convert out/masks -o annotations.xml --to cvat --tolerance 1.5
     """
     if target not in _ANNOTATIONS and (tolerance is not None or image_name is not None):
         name = "--image-name" if tolerance is None else "--tolerance"
         raise typer.BadParameter(f"It is for --to {', '.join(_ANNOTATIONS)}.", param_hint=name)
+    chosen = choose_task(task, source)
     conversion = convert_labels(
         source,
         out,
-        choose_task(task, source),
+        chosen,
         encoding=None if encoding == "auto" else Encoding(encoding),
         target=target,
         options=AnnotationOptions(tolerance=tolerance, image_name=image_name),
@@ -104,5 +104,5 @@ def convert(
         raise typer.Exit(1)
     if target in (Target.CURRENT, Target.RLE) and not as_json:
         colormaps = f"{str(out).removesuffix('.json')}-colormaps"
-        chosen = ["-t", task] if task else []
-        show_next("bddseg", "vis", "colorize", "-i", out, *chosen, "-o", colormaps)
+        words = ("vis", "colorize", "-i", out, "-t", chosen.name, "-o", colormaps)
+        show_next("bddseg", *words)
