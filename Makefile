@@ -7,7 +7,7 @@ PIP := $(BIN)/python $(INSTALL)
 # mmcv and mmsegmentation live in an environment of their own: they want an old setuptools.
 MMLAB := .venv-openmmlab
 MMLAB_PIP := $(MMLAB)/bin/python $(INSTALL)
-PLUGINS := $(wildcard plugins/*)
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 MANIFESTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 # Tests run in parallel, so each process computes with one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
@@ -17,8 +17,13 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 help: ## Show the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/run.stamp ## Install, then segment, score and draw synthetic scenes.
-	@echo "== bddseg demo"
+demo: $(VENV)/run.stamp ## Install, then segment real frames, and segment and score synthetic scenes.
+	@echo "== real frames"
+	$(BIN)/bddseg infer swiftnet_lite plugins/bddseg-lite/frames -o demo-output/real \
+		--device cpu --format mask,overlay --overwrite
+	$(BIN)/bddseg vis grid -i demo-output/real/overlays -o demo-output/real.jpg \
+		--columns 2 --width 480 --overwrite
+	@echo "== synthetic scenes with ground truth"
 	$(BIN)/bddseg demo -o demo-output
 
 test: $(VENV)/dev.stamp ## Install, then run all tests that need no GPU.
@@ -55,7 +60,7 @@ $(BIN)/python:
 
 $(VENV)/run.stamp: $(BIN)/python $(MANIFESTS)
 	@echo "== installing bddseg (torch is large: this can take minutes)"
-	$(PIP) --editable .
+	$(PIP) --editable . --editable plugins/bddseg-lite
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

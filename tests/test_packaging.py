@@ -15,7 +15,7 @@ import pytest
 from bddseg.demo import GROUND_TRUTH, IMAGES
 
 ROOT = Path(__file__).parents[1]
-PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir())
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 LIMIT_BYTES = 4_000_000
 
 

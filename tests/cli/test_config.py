@@ -1,4 +1,4 @@
-"""Defaults from files: whose value counts, and what is said about a wrong one."""
+"""Defaults from files: whose value counts, and errors about wrong ones."""
 
 import json
 from pathlib import Path
