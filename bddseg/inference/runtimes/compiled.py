@@ -1,7 +1,8 @@
 """Networks compiled with torch.compile."""
 
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -28,10 +29,8 @@ def compile_network(
     Raises:
         BddsegError: there is no compiler for the device; in calls, the network cannot be compiled.
     """
-    _check_compiler(device)
-    from torch._dynamo.exc import TorchDynamoException
+    check_compiler(device)
     from torch._inductor import config
-    from torch._inductor.exc import InductorError
 
     is_cuda = device.type == "cuda"
     mode = "reduce-overhead" if is_cuda else "default"
@@ -39,15 +38,9 @@ def compile_network(
 
     def run(images: Tensor) -> Tensor | Mapping[str, Tensor]:
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        try:
-            # Among the options of `torch.compile` it would have no effect on tracing.
-            with config.patch(freezing=not is_cuda):
-                outputs: Tensor | Mapping[str, Tensor] = compiled(images)
-        except (TorchDynamoException, InductorError) as error:
-            cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise BddsegError(
-                f"torch.compile cannot compile this network: {cause}.", "Leave --compile out."
-            ) from error
+        # Among the options of `torch.compile` it would have no effect on tracing.
+        with explain_compile_errors(), config.patch(freezing=not is_cuda):
+            outputs: Tensor | Mapping[str, Tensor] = compiled(images)
         if not is_cuda:
             return outputs
         # The next run of a CUDA graph overwrites its outputs.
@@ -58,7 +51,27 @@ def compile_network(
     return run
 
 
-def _check_compiler(device: torch.device) -> None:
+@contextmanager
+def explain_compile_errors() -> Iterator[None]:
+    """Raise a BddsegError where torch.compile cannot compile what the block runs."""
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import InductorError
+
+    try:
+        yield
+    except (TorchDynamoException, InductorError) as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BddsegError(
+            f"torch.compile cannot compile this network: {cause}.", "Leave --compile out."
+        ) from error
+
+
+def check_compiler(device: torch.device) -> None:
+    """Check that networks can be compiled for a device.
+
+    Raises:
+        BddsegError: there is no compiler for it.
+    """
     if device.type == "cuda":
         from torch.utils._triton import has_triton
 

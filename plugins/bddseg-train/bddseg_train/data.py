@@ -7,12 +7,15 @@ from bddseg.bdd100k.layout import TRAIN, VALIDATION, WHERE_DATA_IS, SplitPaths, 
 from bddseg.data.encodings import Encoding
 from bddseg.data.frame_checks import check_sizes, find_shared_frames
 from bddseg.data.labeled_frames import LabeledFrames, open_labeled_frames
+from bddseg.data.sources.source import sample_evenly
 from bddseg.errors import BddsegError
 from bddseg.tasks.task import Task
-from bddseg_train.recipe import Data, Split
+from bddseg_train.recipe import Data, Recipe, Split
 
-# Frames whose size is compared with their labels': a header is read in 0.1 ms.
-_MAX_SIZES = 2000
+# Frames whose size is compared with their labels', and with the crop: a header is read in 0.1 ms.
+_MAX_SIZES, _MAX_CROPPED = 2000, 100
+# Transforms that make no image larger.
+_NO_LARGER = frozenset({"crop", "flip", "color_jitter"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,28 @@ def open_data(data: Data, task: Task) -> OpenedData:
         _refuse_shared(opened, evaluated)
     notes = [*opened.notes, *(evaluated.notes if evaluated else ()), *notes]
     return OpenedData(train=opened, validation=evaluated, notes=tuple(notes))
+
+
+def check_crop(recipe: Recipe, frames: LabeledFrames) -> None:
+    """Check that a recipe's crop is not larger than all frames, where nothing enlarges them.
+
+    Args:
+        recipe: The recipe; that a crop fits what the transform `resize` makes was checked before.
+        frames: Frames to train on, of which a sample is looked at.
+
+    Raises:
+        BddsegError: it is larger: all inputs would be padded.
+    """
+    if not {table["name"] for table in recipe.transforms} <= _NO_LARGER:
+        return
+    sizes = [each.check_size() for each in sample_evenly(frames, _MAX_CROPPED)]
+    largest_hw = [max(edges) for edges in zip(*sizes, strict=True)]
+    if any(crop > edge for crop, edge in zip(recipe.crop_hw, largest_hw, strict=True)):
+        raise BddsegError(
+            f"crop_hw {[*recipe.crop_hw]} is larger than the frames, which are {largest_hw} at "
+            f"most ({frames[0].image} is one).",
+            "Use a smaller crop (--set crop_hw=[HEIGHT,WIDTH]), or add the transform resize.",
+        )
 
 
 def find_frames(data: Data, task: Task) -> tuple[Split, Split | None, list[str]]:

@@ -125,7 +125,8 @@ def score(
         num_examples: Number of these.
 
     Raises:
-        BddsegError: a frame or its ground truth cannot be read, or their sizes differ.
+        BddsegError: a frame or its ground truth cannot be read, their sizes differ, or the
+            network's output is not finite.
     """
     task = predictor.task
     metrics = {name: METRICS.load(name)(task) for name in _METRICS}
@@ -141,7 +142,7 @@ def score(
             frame, image, truth = outcome
             if truth.shape != image.shape[:2]:
                 raise _differing_sizes(frame, image, truth)
-            prediction = predictor(image)
+            prediction = _predict(predictor, frame, image)
             for metric in metrics.values():
                 metric.update(FramePair(truth, prediction.labels, task))
             if examples and frame in frames[:num_examples]:
@@ -160,6 +161,18 @@ def get_score(metrics: dict[str, Metric]) -> float:
     """
     (headline, *_) = metrics["standard"].table.headlines
     return compute_headlines(metrics)[f"standard_{headline.key}"]
+
+
+def _predict(predictor: Predictor, frame: LabeledFrame, image: Image) -> Prediction:
+    try:
+        return predictor(image)
+    # For an image that was read, it has no other cause.
+    except BddsegError as error:
+        raise BddsegError(
+            f"Training has diverged: the network's output for {frame.image} is not finite.",
+            "Start again in another folder, or with --overwrite, with a lower learning rate (--set "
+            "optimizer.lr=...) or gradient clipping (--set optimizer.clip_norm=1.0).",
+        ) from error
 
 
 def _draw_example(path: Path, image: Image, truth: LabelMap, prediction: Prediction) -> None:

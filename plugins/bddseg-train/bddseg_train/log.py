@@ -24,10 +24,10 @@ class TrainingLog:
     """
 
     def __init__(self, folder: RunFolder, step: int, options: TrainOptions) -> None:
+        self._writer = _open_writer(folder.tensorboard, step) if options.tensorboard else None
         kept = [line for line in _read_lines(folder.metrics) if _get_step(line) <= step]
         write_atomically(folder.metrics, "".join(f"{line}\n" for line in kept).encode())
         self._file = folder.metrics.open("a", encoding="utf-8", buffering=1)
-        self._writer = _open_writer(folder.tensorboard, step) if options.tensorboard else None
 
     def __enter__(self) -> Self:
         return self

@@ -17,13 +17,14 @@ from torch.nn.utils import clip_grad_norm_
 
 from bddseg.data.labeled_frames import LabeledFrames
 from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.compiled import check_compiler, explain_compile_errors
 from bddseg.models.build import build_network
 from bddseg.tasks.task import get_task
 from bddseg.zoo.catalog import find_entry
 from bddseg_train.average import WeightAverage
 from bddseg_train.batches import BatchPlan
 from bddseg_train.checkpoint import TrainingState
-from bddseg_train.data import open_data
+from bddseg_train.data import check_crop, open_data
 from bddseg_train.distributed import Group, synchronize_batch_norms
 from bddseg_train.evaluation import Evaluator
 from bddseg_train.folder import RunFolder
@@ -79,6 +80,7 @@ def train(job: Job) -> TrainingState:
     # Frames and labels. Sample number p is the same in each run with this seed, however many
     # processes there are, so that the number of the step says where the run is in the data.
     data = open_data(recipe.data, get_task(entry.task))
+    check_crop(recipe, data.train)
     dataset = TrainingSet(
         data.train,
         get_task(entry.task),
@@ -106,10 +108,9 @@ def train(job: Job) -> TrainingState:
     if has_checkpoint:
         state.load(folder.last)
         notes.append(f"Going on after step {state.step:,} of {recipe.iterations:,}.")
-    elif is_first:
-        # The new checkpoint is written before the old one is removed; and there is the best one.
-        folder.check_space(3 * state.num_bytes)
     if is_first:
+        # The new checkpoint is written before the old one is removed; and there is the best one.
+        folder.check_space((1 if has_checkpoint else 3) * state.num_bytes)
         for note in notes:
             view.note(note)
 
@@ -117,6 +118,7 @@ def train(job: Job) -> TrainingState:
     if group.world_size > 1:
         module = DistributedDataParallel(module, find_unused_parameters=bool(entry.extra_tasks))
     if options.compile:
+        check_compiler(device)
         module.compile()
 
     loader = make_loader(
@@ -153,7 +155,8 @@ def train(job: Job) -> TrainingState:
                 batch = batch.to(device)
                 images = normalize(batch, entry.preprocessing)
                 is_last = number == plan.num_passes - 1
-                with _skip_sync(module, skip=not is_last), _autocast(device, options):
+                skips = _skip_sync(module, skip=not is_last)
+                with skips, _autocast(device, options), _explain_compile_errors(options):
                     found = module(images, batch.labels.long())
                     (found["loss"] / plan.num_passes).backward()
                 for name, loss in found.items():
@@ -214,6 +217,10 @@ def _skip_sync(module: nn.Module, *, skip: bool) -> AbstractContextManager[None]
 def _autocast(device: torch.device, options: TrainOptions) -> AbstractContextManager[None]:
     is_half = options.precision == "bf16"
     return torch.autocast(device.type, torch.bfloat16) if is_half else nullcontext()
+
+
+def _explain_compile_errors(options: TrainOptions) -> AbstractContextManager[None]:
+    return explain_compile_errors() if options.compile else nullcontext()
 
 
 def _not_finite(state: TrainingState, dataset: TrainingSet, positions: list[int]) -> BddsegError:

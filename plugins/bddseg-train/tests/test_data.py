@@ -1,17 +1,19 @@
 """The frames of a recipe: found in folders, and checked before the first step."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bddseg_train.data import open_data
-from bddseg_train.recipe import Data, Split
+from bddseg_train.data import check_crop, open_data
+from bddseg_train.recipe import Data, Optimizer, Recipe, Split
 
 from bddseg.data.image import write_jpeg
-from bddseg.data.mask import write_mask
+from bddseg.data.mask import read_mask, write_mask
 from bddseg.errors import BddsegError
 from bddseg.tasks.task import get_task
+from bddseg.types import SizeHW
 
 TASK = get_task("drivable")
 SIZE_HW = (48, 64)
@@ -64,6 +66,62 @@ def test_ids_that_are_no_class_are_an_error(root: Path) -> None:
     write_mask(root / "train" / "masks" / "2.png", np.full(SIZE_HW, 9, np.uint8))
     with pytest.raises(BddsegError, match=r"2\.png"):
         open_data(Data(root=str(root)), TASK)
+
+
+def test_legacy_labels_are_converted_with_a_note_unless_they_are_mixed(root: Path) -> None:
+    masks = sorted((root / "train" / "masks").iterdir())
+    current = [read_mask(path) for path in masks]
+    for path, labels in zip(masks, current, strict=True):
+        write_mask(path, ((labels + 1) % 3).astype(np.uint8))
+    data = open_data(Data(root=str(root)), TASK)
+    assert "holds legacy ids, where 0 is the background. They are converted." in data.notes[0]
+    np.testing.assert_array_equal(data.train[0].read_labels(TASK), current[0])
+    write_mask(masks[1], current[1])
+    with pytest.raises(BddsegError, match="has label files of several encodings"):
+        open_data(Data(root=str(root)), TASK)
+
+
+def test_missing_labels_are_noted_and_without_any_it_is_an_error(root: Path) -> None:
+    masks = sorted((root / "train" / "masks").iterdir())
+    masks[2].unlink()
+    data = open_data(Data(root=str(root)), TASK)
+    assert len(data.train) == 3
+    assert "1 image without labels ignored, such as" in data.notes[0] and "2.jpg" in data.notes[0]
+    for path in masks:
+        path.unlink(missing_ok=True)
+    with pytest.raises(BddsegError, match=r"train/masks holds no masks"):
+        open_data(Data(root=str(root)), TASK)
+    (root / "train" / "masks").rmdir()
+    with pytest.raises(BddsegError, match=r"There are no frames to train on"):
+        open_data(Data(root=str(root)), TASK)
+
+
+@pytest.mark.parametrize(
+    ("crop_hw", "transforms", "is_refused"),
+    [
+        ((64, 64), ("crop", "flip", "color_jitter"), True),
+        ((48, 65), ("crop",), True),
+        ((48, 64), ("crop",), False),
+        # Another package's transform may enlarge images.
+        ((64, 64), ("crop", "other"), False),
+    ],
+)
+def test_a_crop_that_is_larger_than_the_frames_is_an_error(
+    root: Path, crop_hw: SizeHW, transforms: tuple[str, ...], is_refused: bool
+) -> None:
+    recipe = Recipe(
+        name="own",
+        model="demo",
+        transforms=tuple({"name": name} for name in transforms),
+        crop_hw=crop_hw,
+        optimizer=Optimizer(lr=0.1),
+        iterations=5,
+        batch_size=2,
+    )
+    frames = open_data(Data(root=str(root)), TASK).train
+    expected = pytest.raises(BddsegError, match=r"is larger than the frames, which are \[48, 64\]")
+    with expected if is_refused else nullcontext():
+        check_crop(recipe, frames)
 
 
 def test_a_folder_without_data_is_an_error(tmp_path: Path) -> None:

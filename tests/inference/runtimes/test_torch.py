@@ -9,6 +9,7 @@ import torch
 from inference.fake_gpu import GPU, use_fake_gpu
 from models.small import make_small_entry
 from torch import Tensor, nn
+from torch._inductor import config
 from torch._inductor.exc import InductorError
 
 import bddseg
@@ -95,9 +96,9 @@ def test_a_runtime_that_compiles_nothing_is_refused(tiny: Path) -> None:
         bddseg.load_model(str(tiny), runtime="onnx", compile=True)
 
 
-def test_without_a_compiler_the_error_says_what_is_missing(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "no-such-compiler"))
-    with pytest.raises(BddsegError, match=r"needs a C\+\+ compiler.*or leave --compile out"):
+def test_without_a_compiler_the_error_says_what_is_missing(tiny: Path) -> None:
+    # What pytest's monkeypatch does here cannot be undone.
+    without = config.patch({"cpp.cxx": (None, "no-such-compiler")})
+    expected = pytest.raises(BddsegError, match=r"needs a C\+\+ compiler.*or leave --compile out")
+    with without, expected:
         bddseg.load_model(str(tiny), device="cpu", compile=True)

@@ -1,12 +1,16 @@
 """Whole runs: real frames on disk, real processes, and what is left in the folder."""
 
+import dataclasses
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from bddseg_train.options import TrainOptions
 from bddseg_train.recipe import (
     Data,
     Evaluation,
+    Loss,
     Optimizer,
     Recipe,
     format_recipe,
@@ -27,6 +32,7 @@ from bddseg_train.record import TrainingRecord
 from bddseg_train.run import run_training
 from safetensors.torch import load_file
 from torch import Tensor
+from torch._inductor import config
 
 import bddseg
 from bddseg.errors import BddsegError
@@ -131,11 +137,24 @@ def assert_same_weights(first: Path, second: Path) -> None:
     assert files[0] == files[1]
 
 
-def start(recipe: Path, out: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def start(recipe: Path, out: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run in a process, which is killed at the end of the block at the latest."""
     command = [sys.executable, "-m", "bddseg", "train", str(recipe), "-o", str(out)]
     options = ["--device", "cpu", "--workers", "1", "--threads", "1", "-q"]
-    with get_errors(out).open("ab") as file:
-        return subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=file)
+    with (
+        get_errors(out).open("ab") as file,
+        subprocess.Popen(
+            [*command, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            env=os.environ | variables,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def get_errors(out: Path) -> Path:
@@ -143,7 +162,7 @@ def get_errors(out: Path) -> Path:
 
 
 def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 250
     while time.monotonic() < deadline and process.poll() is None:
         lines = read_log(out / "metrics.jsonl")
         if lines and lines[-1]["step"] >= step:
@@ -153,6 +172,7 @@ def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_three_times_ends_in_the_same_weights(
     recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -161,12 +181,11 @@ def test_a_run_that_is_killed_three_times_ends_in_the_same_weights(
     file.write_text(format_recipe(recipe))
     run_training(recipe, tmp_path / "whole", OPTIONS)
     for step in (4, 10, 17):
-        process = start(file, tmp_path / "out")
-        wait_for_step(process, tmp_path / "out", step)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-    process = start(file, tmp_path / "out")
-    assert process.wait(120) == 0, get_errors(tmp_path / "out").read_text()
+        with start(file, tmp_path / "out") as process:
+            wait_for_step(process, tmp_path / "out", step)
+        assert process.returncode == -signal.SIGKILL
+    with start(file, tmp_path / "out") as process:
+        assert process.wait(250) == 0, get_errors(tmp_path / "out").read_text()
     assert read_losses(tmp_path / "out") == read_losses(tmp_path / "whole")
     assert_same_weights(tmp_path / "out", tmp_path / "whole")
 
@@ -176,10 +195,10 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recipe: Recipe, tmp_path: Pa
     file = tmp_path / "recipe.toml"
     longer = change(recipe, iterations=2000, evaluation=Evaluation(interval=2000))
     file.write_text(format_recipe(longer))
-    process = start(file, tmp_path / "out")
-    wait_for_step(process, tmp_path / "out", 2)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    with start(file, tmp_path / "out") as process:
+        wait_for_step(process, tmp_path / "out", 2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(250) == 130
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert record["status"] == "interrupted" and record["step"] >= 2
     state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
@@ -223,6 +242,101 @@ def test_an_image_that_is_cut_off_ends_the_run_and_its_workers(
     assert record["status"] == "failed" and "003.jpg" in record["error"]
 
 
+def test_weights_that_are_not_finite_are_reported_by_the_evaluation(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    # The loss of the step is finite: what it leads to is not.
+    optimizer = Optimizer(lr=1e35)
+    recipe = change(recipe, optimizer=optimizer, evaluation=Evaluation(interval=1))
+    with pytest.raises(BddsegError, match=r"diverged: .* output for .*val/images/100\.jpg is not"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert (
+        "lower learning rate"
+        in json.loads((tmp_path / "out" / "training.json").read_text())["hint"]
+    )
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_without_a_compiler_compiling_is_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    without = config.patch({"cpp.cxx": (None, "no-such-compiler")})
+    with without, pytest.raises(BddsegError, match=r"needs a C\+\+ compiler"):
+        run_training(recipe, tmp_path / "out", dataclasses.replace(OPTIONS, compile=True))
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
+def test_numbers_are_written_for_tensorboard(recipe: Recipe, tmp_path: Path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="comes with the tensorboard extra",
+    )
+    recipe = change(recipe, iterations=2, evaluation=Evaluation(interval=2, examples=0))
+    run_training(recipe, tmp_path / "out", dataclasses.replace(OPTIONS, tensorboard=True))
+    events = reader.EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload()
+    losses = [event.value for event in events.Scalars("loss")]
+    assert losses == pytest.approx(read_losses(tmp_path / "out"), rel=1e-6)
+    assert "scores/weights/official_miou" in events.Tags()["scalars"]
+
+
+def test_tensorboard_that_is_not_installed_is_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(BddsegError, match=r"not installed.*bddseg-train\[tensorboard\]"):
+        run_training(recipe, tmp_path / "out", dataclasses.replace(OPTIONS, tensorboard=True))
+    assert read_losses(tmp_path / "out") == []
+
+
+PLUGIN = """
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from bddseg_train.transforms import Sample
+
+
+class Brighten:
+    def __init__(self, crop_hw: tuple[int, int], step: Annotated[int, msgspec.Meta(ge=0)]) -> None:
+        self.step = step
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        step = int(rng.integers(0, self.step + 1))
+        image = np.clip(sample.image.astype(int) + step, 0, 255).astype(np.uint8)
+        return Sample(image, sample.labels)
+
+
+class Constant:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, logits, labels):
+        return logits.square().mean() * 0 + self.value
+"""
+POINTS = """[bddseg.transforms]
+brighten = brighten_module:Brighten
+[bddseg.losses]
+constant = brighten_module:Constant
+"""
+
+
+@pytest.mark.slow
+def test_a_transform_and_a_loss_of_a_plugin_are_used(recipe: Recipe, tmp_path: Path) -> None:
+    plugin, file = tmp_path / "plugin", tmp_path / "recipe.toml"
+    metadata = plugin / "brighten-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (plugin / "brighten_module.py").write_text(PLUGIN)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: brighten\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(POINTS)
+    transforms = ({"name": "brighten", "step": 9}, {"name": "crop"})
+    loss = Loss(name="constant", options={"value": 1.5})
+    recipe = change(recipe, iterations=2, transforms=transforms, loss=loss)
+    file.write_text(format_recipe(recipe))
+    with start(file, tmp_path / "out", PYTHONPATH=str(plugin)) as process:
+        assert process.wait(250) == 0, get_errors(tmp_path / "out").read_text()
+    assert read_losses(tmp_path / "out") == [1.5, 1.5]
+
+
 def test_a_folder_of_another_recipe_is_refused_and_overwritten_on_request(
     recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -233,6 +347,25 @@ def test_a_folder_of_another_recipe_is_refused_and_overwritten_on_request(
         run_training(other, tmp_path / "out", OPTIONS)
     options = TrainOptions(device="cpu", num_workers=0, num_threads=1, overwrite=True)
     assert run_training(other, tmp_path / "out", options).step == 1
+
+
+def test_a_crop_larger_than_the_frames_is_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = change(recipe, transforms=({"name": "crop"},), crop_hw=(64, 64))
+    with pytest.raises(BddsegError, match=r"crop_hw \[64, 64\] is larger than the frames"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
+def test_weights_of_another_architecture_are_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    torch.save({"state_dict": torch.nn.Conv2d(3, 4, 1).state_dict()}, tmp_path / "other.pth")
+    recipe = change(recipe, init=str(tmp_path / "other.pth"))
+    with pytest.raises(BddsegError, match=r"other\.pth contains weights of another architecture"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
 
 
 def test_a_folder_of_other_files_is_refused(recipe: Recipe, tmp_path: Path) -> None:
@@ -264,6 +397,18 @@ def test_too_little_space_for_checkpoints_is_an_error_before_the_first_step(
     with pytest.raises(BddsegError, match="has 1 MB free, and checkpoints need"):
         run_training(recipe, tmp_path / "out", OPTIONS)
     assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
+def test_too_little_space_to_go_on_is_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter([True])
+    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 10))
+    with pytest.raises(BddsegError, match="has 0 MB free, and checkpoints need"):
+        run_training(recipe, tmp_path / "out", OPTIONS)
+    assert len(read_losses(tmp_path / "out")) == 1
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
