@@ -139,6 +139,7 @@ class LiveRun:
         finally:
             frames.close()
             self._count()
+            self._measure_latency()
             record.seconds["run"] = round(time.monotonic() - started_s, 3)
             if isinstance(predictor.runtime, AutoRuntime) and predictor.runtime.chosen:
                 record.identity["runtime"] = predictor.runtime.chosen
@@ -204,10 +205,11 @@ class LiveRun:
             self._progress.note(f"{record.arguments['source']} was opened again.")
         record.dropped, record.reconnects = stats.dropped, stats.reconnects
         record.frames = stats.received or record.done + len(record.failures)
-        if stats.received and self._latencies_s:
-            latencies_ms = 1000 * np.array(list(self._latencies_s))
-            found = np.percentile(latencies_ms, (50, 99))
-            record.latency_ms = dict(zip(("p50", "p99"), found.round(1).tolist(), strict=True))
+
+    def _measure_latency(self) -> None:
+        if isinstance(self._source, LiveSource) and self._latencies_s:
+            p50, p99 = (1000 * np.percentile(self._latencies_s, (50, 99))).round(1).tolist()
+            self.record.latency_ms = {"p50": p50, "p99": p99}
 
     def _describe_worker(self) -> WorkerStats:
         peak_mb = get_peak_memory_mb()
