@@ -66,6 +66,8 @@ def report(
     """
     if by and attributes is None:
         raise typer.BadParameter("--by needs --attributes.")
+    if metrics and ground_truth is None:
+        raise typer.BadParameter("--metric needs --ground-truth.")
     from bddseg.report.write import ReportOptions, write_report
 
     summary = write_report(

@@ -1,6 +1,8 @@
 """`bddseg report`."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,16 +38,19 @@ def test_scores_are_those_of_eval(run: Run, tmp_path: Path) -> None:
     assert text.count("100.00") >= 5
 
 
-def test_by_needs_attributes(run: Run, tmp_path: Path) -> None:
-    code, _, err = run("report", "-r", GROUND_TRUTH, "-o", tmp_path / "a.html", "--by", "weather")
+@pytest.mark.parametrize(
+    ("option", "needed"),
+    [(("--by", "weather"), "--attributes"), (("--metric", "boundary"), "--ground-truth")],
+)
+def test_options_that_need_another_one_say_so(
+    run: Run, tmp_path: Path, option: tuple[str, str], needed: str
+) -> None:
+    code, _, err = run("report", "-r", GROUND_TRUTH, "-o", tmp_path / "a.html", *option)
     assert code == 2
-    assert "--by needs --attributes" in err
+    assert f"{option[0]} needs {needed}" in err
 
 
 def test_a_report_needs_no_torch(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     script = (
         "import sys; from bddseg.report.write import write_report; "
         f"write_report([{str(GROUND_TRUTH)!r}], {str(tmp_path / 'a.html')!r}); "

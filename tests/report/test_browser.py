@@ -46,6 +46,7 @@ def test_worst_frames_come_first_and_more_are_added_as_the_page_is_scrolled(
     browser: Browser, page: Path
 ) -> None:
     browser.open(page)
+    assert browser.driver.title == f"drivable: {NUM_FRAMES} frames \N{MIDDLE DOT} bddseg"
     assert browser.run(SHOWN) == f"{NUM_FRAMES} frames"
     scores = [float(text) for text in browser.list_texts(".card .numbers span:first-child b")]
     assert scores == sorted(scores)

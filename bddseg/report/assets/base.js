@@ -3,6 +3,8 @@
 const report = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 
+document.title = `${document.querySelector("h1").textContent} \u00b7 bddseg`;
+
 // Names and texts only ever become text nodes and properties, never markup.
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
