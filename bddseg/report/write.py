@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bddseg.data.result_task import find_task
 from bddseg.errors import BddsegError
-from bddseg.io.atomic import open_atomically, write_atomically
+from bddseg.io.atomic import open_atomically, write_atomically, write_error
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.walk import is_below
 from bddseg.progress import map_in_threads, pluralize
@@ -117,18 +117,20 @@ def _check_output(out: Path, source: ReportInput, *, is_file: bool, overwrite: b
     if is_file:
         refuse_overwriting([out], inputs, overwrite=overwrite)
         return
+    images = out / _IMAGES_FOLDER
     for folder in source.folders:
-        # Its images would be frames and masks of the next report.
-        if is_below(out, folder):
+        # They would be frames and masks of the next report.
+        if is_below(images, folder) or is_below(folder, images):
             raise BddsegError(
-                f"{out} is in {folder}, which is an input.", "Choose another folder with -o."
+                f"Images would be written to {images}, and {folder} is an input.",
+                "Choose another folder with -o.",
             )
     if out.is_file():
         raise BddsegError(
             f"{out} is a file.", "Give a folder, or a file whose name ends in .html, with -o."
         )
     # The images are only those of an earlier report: no input lies in this folder.
-    refuse_overwriting([out / _PAGE_NAME, out / _IMAGES_FOLDER], inputs, overwrite=overwrite)
+    refuse_overwriting([out / _PAGE_NAME, images], inputs, overwrite=overwrite)
 
 
 @dataclass(slots=True)
@@ -165,6 +167,10 @@ class _Writer:
 
     def write_folder(self, out: Path, limit: int) -> None:
         """Write the images of some frames, and then the page, which an unfinished report lacks."""
+        try:
+            (out / _PAGE_NAME).unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(out / _PAGE_NAME, error) from error
         with closing(self._draw(limit)) as drawn:
             for index, images in drawn:
                 number = f"{index:06}"

@@ -158,6 +158,36 @@ def test_a_report_in_its_own_input_is_refused(small: Path, name: str) -> None:
         )
 
 
+def test_images_do_not_go_into_a_folder_of_frames_with_their_name(small: Path) -> None:
+    frames = (small / "frames").rename(small / "images")
+    options = ReportOptions(overwrite=True)
+    with pytest.raises(BddsegError, match="images is an input"):
+        write_report([small / "masks"], small, frames=frames, options=options)
+    assert len(list(frames.iterdir())) == 3
+
+
+def test_the_earlier_page_is_kept_until_images_are_written(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = write_report([small / "masks"], small / "out").page
+    mask = small / "masks" / "f2.png"
+    content = mask.read_bytes()
+    mask.write_bytes(b"no mask")
+    options = ReportOptions(overwrite=True)
+    with pytest.raises(BddsegError, match=r"f2.png cannot be read"):
+        write_report([small / "masks"], small / "out", options=options)
+    assert page.exists()
+    mask.write_bytes(content)
+
+    def fail(*_: object, **__: object) -> None:
+        raise BddsegError("It cannot be drawn.")
+
+    monkeypatch.setattr("bddseg.report.write.draw_frame", fail)
+    with pytest.raises(BddsegError, match="cannot be drawn"):
+        write_report([small / "masks"], small / "out", options=options)
+    assert not page.exists()
+
+
 def test_an_existing_report_is_replaced_only_if_asked_for(small: Path) -> None:
     for out in (small / "out", small / "out.html"):
         write_report([small / "masks"], out)
