@@ -24,7 +24,7 @@ from bddseg.zoo.download import get_weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "plugins/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "plugins/README.md", "plugins/bddseg-lite/README.md")
 ROWS = re.findall(
     r"^\| \[(.+?)\]\((.+?)\) \| (.+?) \| (\d+) \| `(.+?)` \| (.+?) \| (.+?) \|$", README, re.M
 )
@@ -40,6 +40,9 @@ NOT_RUN = {
     "torchrun": "tests/inference/distributed runs it",
     "srun": "needs Slurm",
     "data check": "needs a folder to train on; tests/cli/data runs it",
+    "--show": "needs a camera and a window; tests/cli/test_infer_live.py",
+    "--stream": "needs a camera; tests/cli/test_infer_live.py runs it on loopback",
+    "train ": "takes hours; plugins/bddseg-train/tests run it",
     "quantize": "needs more frames; tests/cli/test_quantize.py runs it",
     "model.int8": "is written by quantize",
     "package": "needs all masks of the split; tests/bdd100k/test_evalai.py runs it",

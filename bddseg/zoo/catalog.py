@@ -18,13 +18,14 @@ _HINT = (
 )
 # Models of a package in the repository, for those who have not installed it.
 _PLUGIN_MODELS = {
+    "bddseg-lite": ("swiftnet_lite",),
     "bddseg-realtime": (
         "espnetv2_1024x512",
         "twinlitenetplus_nano",
         "twinlitenetplus_small",
         "twinlitenet",
         "yolop_640x640",
-    )
+    ),
 }
 
 CATALOGS: Registry[str | Path] = Registry("bddseg.catalogs", "catalog", check=require_toml_path)

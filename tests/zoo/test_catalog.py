@@ -166,14 +166,16 @@ def test_weights_of_an_impossible_name_do_not_stop_the_list(
     assert (code, "long" in out, "nul" in out) == (0, True, True)
 
 
+@pytest.mark.parametrize("package", ["bddseg-lite", "bddseg-realtime"])
 def test_models_of_a_package_that_is_not_installed_are_known(
-    monkeypatch: pytest.MonkeyPatch,
+    package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog = Path(__file__).parents[2] / "plugins/bddseg-realtime/bddseg_realtime/catalog.toml"
+    folder = Path(__file__).parents[2] / "plugins" / package
+    catalog = folder / package.replace("-", "_") / "catalog.toml"
     models = [entry.name for entry in read_catalog(catalog)]
     monkeypatch.setattr("bddseg.zoo.catalog.list_entries", lambda: ())
     for model in models:
         with pytest.raises(BddsegError) as caught:
             find_entry(model)
-        assert f"'{model}' is in the package bddseg-realtime" in caught.value.message
-        assert "pip install ./plugins/bddseg-realtime" in caught.value.hint
+        assert f"'{model}' is in the package {package}" in caught.value.message
+        assert f"pip install ./plugins/{package}" in caught.value.hint
