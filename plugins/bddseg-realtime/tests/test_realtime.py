@@ -60,8 +60,9 @@ def test_parameters_have_the_published_names_and_shapes(model: str, golden: str)
     assert own == published
 
 
-# Fused layers round differently, which random weights amplify; in float64 both are equal to 1e-12.
-@pytest.mark.parametrize(("fused", "tolerance"), [(False, 1e-4), (True, 1e-3)])
+# Processors and fused layers round differently, which random weights amplify: one code differed
+# by 1.1e-4 between two machines. In float64, outputs are equal to 1e-12.
+@pytest.mark.parametrize(("fused", "tolerance"), [(False, 5e-4), (True, 1e-3)])
 @pytest.mark.parametrize(("model", "golden", "size_hw"), RECORDED)
 def test_outputs_equal_the_authors_code(
     model: str, golden: str, size_hw: tuple[int, int], fused: bool, tolerance: float

@@ -209,11 +209,8 @@ def _show_recipes(*, as_json: bool) -> None:
             "x".join(map(str, recipe.crop_hw)),
             str(recipe.batch_size),
             "ImageNet" if recipe.init.startswith("backbone:") else recipe.init or "random",
-            "" if recipe.model == recipe.name else recipe.model,
         ]
         for recipe in recipes
     ]
-    headings = ["recipe", "iterations", "crop", "batch", "initial weights", "model"]
-    if not any(row[-1] for row in rows):
-        headings, rows = headings[:-1], [row[:-1] for row in rows]
-    show(make_table(headings, rows, text=(0, 4, 5)))
+    headings = ["recipe", "iterations", "crop", "batch", "initial weights"]
+    show(make_table(headings, rows, text=(0, 4)))

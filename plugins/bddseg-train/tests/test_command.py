@@ -58,7 +58,8 @@ def test_the_list_fits_80_columns() -> None:
 
 def test_the_list_as_json_has_whole_recipes() -> None:
     recipes = {recipe["name"]: recipe for recipe in json.loads(run("--list", "--json").stdout)}
-    assert len(recipes) == 30
+    # Those of the zoo and of the small networks; further packages add others.
+    assert len(recipes) >= 30
     assert recipes[PSPNET]["optimizer"]["lr"] == 0.01
 
 
