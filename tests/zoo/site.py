@@ -32,7 +32,10 @@ class Fault:
 
 @dataclass(kw_only=True)
 class File:
-    """What a path serves, and the faults of its next responses, the first one first."""
+    """What a path serves, and the faults of its next responses, the first one first.
+
+    With a barrier, a body is sent only once as many clients ask for one of its files.
+    """
 
     body: bytes
     etag: str | None = '"one"'
@@ -41,6 +44,7 @@ class File:
     headers: dict[str, str] = field(default_factory=dict)
     sends_length: bool = True
     pause_s: float = 0.0
+    barrier: threading.Barrier | None = None
     faults: deque[Fault] = field(default_factory=deque)
 
 
@@ -166,6 +170,8 @@ def _find_start(handler: BaseHTTPRequestHandler, file: File) -> int | None:
 def _send_body(
     handler: BaseHTTPRequestHandler, request: Request, body: bytes, file: File, fault: Fault
 ) -> None:
+    if file.barrier:
+        file.barrier.wait(timeout=60)
     end = len(body) if fault.cut_after is None else fault.cut_after
     for start in range(0, end, CHUNK):
         piece = body[start : min(start + CHUNK, end)]
