@@ -176,6 +176,7 @@ def infer(
     with show_progress_group() as downloads:
         checkpoint = weights or get_weights(entry, downloads)
     # Last, because it imports torch, which takes seconds: mistakes in names show at once.
+    from bddseg.data.sources.files import is_video_folder
     from bddseg.data.sources.source import LiveOptions, Selection, is_live
     from bddseg.data.sources.video import is_video
     from bddseg.inference.memory import keep_freed_memory
@@ -233,7 +234,9 @@ def infer(
             masks = spec.out / "masks"
             video = ("vis", "video", "-i", source, "-r", masks, "-o", f"{spec.out}.mp4")
             frames = ("vis", "overlay", "-i", source, "-r", masks, "-o", f"{spec.out}-overlays")
-            show_next("bddseg", *(video if is_video(source) else frames))
+            # There is no command yet that draws on a folder of videos.
+            if not is_video_folder(source):
+                show_next("bddseg", *(video if is_video(source) else frames))
 
 
 def _run_live(spec: "RunSpec", *, show_window: bool, stream: str | None, as_json: bool) -> None:

@@ -9,10 +9,10 @@ from urllib.parse import quote, unquote, urlsplit
 from bddseg.config import read_config
 from bddseg.errors import BddsegError
 from bddseg.io.read import is_file
+from bddseg.io.urls import find_problem, redact
 from bddseg.io.walk import list_files
 from bddseg.zoo.assets import Asset
 from bddseg.zoo.checksums import hash_file
-from bddseg.zoo.urls import find_problem, redact
 
 
 class DownloadError(Exception):

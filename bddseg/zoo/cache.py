@@ -17,11 +17,11 @@ from platformdirs import user_cache_path
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
 from bddseg.io.read import UnreadableFileError, read_file
+from bddseg.io.urls import redact
 from bddseg.specs import Entry
 from bddseg.zoo.assets import Asset, AssetKind, get_weights_asset, list_assets
 from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import hash_file
-from bddseg.zoo.urls import redact
 
 _RECEIPT = ".receipt.json"
 _PART = ".part"

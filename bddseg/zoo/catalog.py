@@ -9,9 +9,9 @@ import msgspec
 
 from bddseg.errors import BddsegError, unknown_name
 from bddseg.io.toml import convert, format_toml, read_tables, read_toml
+from bddseg.io.urls import find_problem, redact
 from bddseg.registry import Registry, read_files, require_toml_path
 from bddseg.specs import Entry
-from bddseg.zoo.urls import find_problem, redact
 
 _HINT = (
     "Correct that key. `bddseg zoo show pspnet_r50-d8_512x1024_40k --json` shows a complete entry."

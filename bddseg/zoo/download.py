@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
 from bddseg.io.read import UnreadableFileError, is_file, read_file
+from bddseg.io.urls import redact
 from bddseg.progress import ProgressGroup, SilentProgress
 from bddseg.specs import Entry
 from bddseg.zoo.addresses import (
@@ -35,7 +36,6 @@ from bddseg.zoo.cache import (
 from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import Checksum, hash_file, parse_md5
 from bddseg.zoo.resume import check_size, check_space
-from bddseg.zoo.urls import redact
 
 if TYPE_CHECKING:
     from bddseg.zoo.http import HttpClient

@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_error
+from bddseg.io.urls import redact
 from bddseg.progress import Progress, ProgressGroup
 from bddseg.zoo.addresses import DownloadError
 from bddseg.zoo.cache import get_part_paths
@@ -32,7 +33,6 @@ from bddseg.zoo.resume import (
     write_part_info,
 )
 from bddseg.zoo.session import CHUNK_BYTES, Session
-from bddseg.zoo.urls import redact
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from bddseg.zoo.urls import redact
+from bddseg.io.urls import redact
 
 # The most bytes that are lost when a connection breaks.
 CHUNK_BYTES = 1 << 16

@@ -17,7 +17,7 @@ from zoo.downloads import (
 )
 from zoo.site import Fault, File, Site
 
-from bddseg.zoo.urls import redact
+from bddseg.io.urls import redact
 
 SECRETS = ("alice", "hunter2", "s3cret")
 QUERY = "?token=s3cret"

@@ -8,11 +8,11 @@ import typer
 from bddseg.cli.console import show, show_json
 from bddseg.cli.options import AsJson, ModelName
 from bddseg.io.read import is_file
+from bddseg.io.urls import redact
 from bddseg.specs import Entry
 from bddseg.zoo.availability import find_availability
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry, format_entry
-from bddseg.zoo.urls import redact
 
 if TYPE_CHECKING:
     from rich.table import Table

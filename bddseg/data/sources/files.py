@@ -52,7 +52,8 @@ class FileSource:
     def accepts(cls, source: str) -> bool:
         """Return whether it is a path that exists, and holds no videos alone, or a pattern."""
         if not Path(source).exists():
-            return glob.has_magic(source)
+            # A URL can have "?" and brackets, too.
+            return glob.has_magic(source) and "://" not in source
         return not is_video(source) and not is_video_folder(source)
 
     @classmethod

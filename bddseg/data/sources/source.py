@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from bddseg.errors import BddsegError
+from bddseg.io.urls import redact
 from bddseg.registry import Registry, require_class
 from bddseg.types import Image
 
 T = TypeVar("T")
+
+# The source that means standard input.
+STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,13 @@ def open_source(
     Raises:
         BddsegError: none accepts it, or it cannot be opened.
     """
-    return _find_kind(source).open(source, selection or Selection(), exclude=exclude)
+    selection = selection or Selection()
+    if selection.live.raw and source != STDIN:
+        raise BddsegError(
+            f"--raw says what standard input holds, and the source is {redact(source)}.",
+            "Use - as the source, or leave out --raw.",
+        )
+    return _find_kind(source).open(source, selection, exclude=exclude)
 
 
 def is_live(source: str) -> bool:
@@ -201,7 +211,7 @@ def _find_kind(source: str) -> type[Source]:
         if kind.accepts(source):
             return kind
     raise BddsegError(
-        f"{source} does not exist.",
+        f"{redact(source)} does not exist.",
         "Give an image, a folder, a glob pattern in quotes, a text file of paths, a video, the URL "
         "of a stream, the number of a camera, or - for standard input.",
     )

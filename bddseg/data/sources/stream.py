@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
 
 from bddseg.data.sources.live import Grab, LiveSource
-from bddseg.data.sources.source import Selection
+from bddseg.data.sources.source import STDIN, Selection
 from bddseg.data.sources.video import convert_frame, import_av
 from bddseg.errors import BddsegError
 from bddseg.io.read import check_size
+from bddseg.io.urls import redact
 from bddseg.types import Image
 
-STDIN = "-"
 _SCHEMES = frozenset(
     {"http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"}
 )
@@ -38,7 +37,7 @@ class StreamSource(LiveSource):
 
     def __init__(self, url: str, selection: Selection) -> None:
         is_stdin = url == STDIN
-        name = "standard input" if is_stdin else hide_password(url)
+        name = "standard input" if is_stdin else redact(url)
         super().__init__(name, self._receive, selection, reconnects=not is_stdin)
         import_av()
         self._timeout_s = selection.live.timeout_s
@@ -46,11 +45,6 @@ class StreamSource(LiveSource):
         self._url = "pipe:0" if is_stdin else url
         self._settings: dict[str, Any] = {"timeout": None if is_stdin else self._timeout_s}
         if selection.live.raw:
-            if not is_stdin:
-                raise BddsegError(
-                    f"--raw says what standard input holds, and the source is {name}.",
-                    "Use - as the source, or leave out --raw.",
-                )
             self._settings |= _parse_raw(selection.live.raw)
 
     @classmethod
@@ -98,20 +92,6 @@ class StreamSource(LiveSource):
                     last_s = time.monotonic()
                 if time.monotonic() - last_s > self._timeout_s:
                     raise TimeoutError(f"no frame could be decoded for {self._timeout_s:g} s")
-
-
-def hide_password(url: str) -> str:
-    """Return a URL without its password.
-
-    >>> hide_password("rtsp://user:secret@camera:554/1")
-    'rtsp://user:***@camera:554/1'
-    """
-    parts = urlsplit(url)
-    account, separator, host = parts.netloc.rpartition("@")
-    user, colon, _ = account.partition(":")
-    if not separator or not colon:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
 
 
 def _decode(packet: Any) -> list[Any]:

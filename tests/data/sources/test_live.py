@@ -24,7 +24,7 @@ from live_servers import (
 from bddseg.data.sources.camera import CameraSource, receive_capture
 from bddseg.data.sources.live import IterableSource, LiveSource
 from bddseg.data.sources.source import LiveOptions, Selection, open_source
-from bddseg.data.sources.stream import StreamSource, hide_password
+from bddseg.data.sources.stream import StreamSource
 from bddseg.errors import BddsegError
 from bddseg.testing import check_source
 from bddseg.types import Image
@@ -215,9 +215,10 @@ def test_raw_frames_need_a_known_format_and_a_size(raw: str) -> None:
         open_live("-", raw=raw)
 
 
-def test_raw_frames_come_from_standard_input_alone() -> None:
+@pytest.mark.parametrize("source", ["http://127.0.0.1/", "0", "bddseg"])
+def test_raw_frames_come_from_standard_input_alone(source: str) -> None:
     with pytest.raises(BddsegError, match="--raw says what standard input holds"):
-        open_live("http://127.0.0.1/", raw="rgb24:4x4")
+        open_source(source, Selection(live=LiveOptions(raw="rgb24:4x4")))
 
 
 @pytest.mark.parametrize("source", ["http://127.0.0.1/", "-"])
@@ -226,10 +227,16 @@ def test_frames_of_a_live_source_have_no_start_and_end(source: str) -> None:
         open_source(source, Selection(every=2))
 
 
-def test_a_password_is_hidden() -> None:
-    assert hide_password("rtsp://me:secret@cam:554/1?a=b") == "rtsp://me:***@cam:554/1?a=b"
-    assert hide_password("rtsp://me@cam/1") == "rtsp://me@cam/1"
-    assert str(open_live("rtsp://me:p@ss@cam/1").name) == "rtsp://me:***@cam/1"
+@pytest.mark.parametrize("url", ["rtsp://cam/1?channel=1&subtype=0", "http://[::1]:8080/stream"])
+def test_a_url_with_a_query_or_brackets_is_no_pattern(url: str) -> None:
+    assert isinstance(open_source(url), StreamSource)
+
+
+def test_passwords_and_tokens_are_hidden() -> None:
+    assert open_live("rtsp://me:p@ss@cam:554/1?token=a").name == "rtsp://***@cam:554/1?***"
+    with pytest.raises(BddsegError) as caught:
+        open_source("gopher://me:secret@cam/1")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

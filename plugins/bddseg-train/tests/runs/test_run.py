@@ -205,12 +205,17 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recipe: Recipe, tmp_path: Pa
     assert state["step"] == record["step"]
 
 
+def run_two_steps(recipe: Recipe, out: Path) -> Path:
+    """Interrupt a run after its second step, and return its last checkpoint."""
+    asked = iter([False, True])
+    run_training(recipe, out, OPTIONS, should_stop=lambda: next(asked))
+    return out / "checkpoints" / "last.pt"
+
+
 def test_a_loss_that_is_not_finite_names_the_frames_and_keeps_the_checkpoint(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = iter([False, True])
-    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
-    last = tmp_path / "out" / "checkpoints" / "last.pt"
+    last = run_two_steps(recipe, tmp_path / "out")
     before = last.read_bytes()
 
     def overflow(_: CrossEntropy, logits: Tensor, labels: Tensor) -> Tensor:
@@ -414,9 +419,7 @@ def test_too_little_space_to_go_on_is_an_error_before_the_first_step(
 def test_a_full_disk_keeps_the_last_checkpoint(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = iter([False, True])
-    run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
-    last = tmp_path / "out" / "checkpoints" / "last.pt"
+    last = run_two_steps(recipe, tmp_path / "out")
     before = last.read_bytes()
 
     def fail(*_: Any, **__: Any) -> None:
