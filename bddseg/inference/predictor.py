@@ -17,8 +17,9 @@ from bddseg.data.sources.live import IterableSource
 from bddseg.data.sources.source import OpenSource, Selection, open_source, read_all
 from bddseg.errors import BddsegError
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
-from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
+from bddseg.inference.postprocess import apply_class_map, mark_not_finite
 from bddseg.inference.prediction import Prediction
+from bddseg.inference.resize_argmax import resize_argmax
 from bddseg.inference.runtimes.runtime import RUNTIMES, Compilable, Runtime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.inference.smoothing import Smoother, make_thumbnail
@@ -191,8 +192,9 @@ class Predictor:
         needed to know it.
         """
         with torch.inference_mode():
-            resized = resize(logits, size_hw, align_corners=self.runtime.align_corners)
-            return mark_not_finite(argmax(resized), logits)
+            align_corners = self.runtime.align_corners
+            labels = resize_argmax(logits, size_hw, align_corners=align_corners)
+            return mark_not_finite(labels, logits)
 
     def finish(
         self,
