@@ -12,7 +12,7 @@ MANIFESTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 # Tests run in parallel, so each process computes with one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-gpu test-openmmlab check clean
+.PHONY: help demo test test-gpu test-openmmlab browser check clean
 
 help: ## Show the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,11 @@ test: $(VENV)/dev.stamp ## Install, then run all tests that need no GPU.
 test-gpu: $(VENV)/dev.stamp ## Install, then run what needs a CUDA GPU, in less than ten minutes.
 	@echo "== tests on a GPU"
 	$(BIN)/python -m pytest -m gpu -rP tests/gpu
+
+browser: ## Install Debian's Chromium, as root, for the tests of reports.
+	@command -v chromium chromedriver >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+		chromium chromium-driver; } >/dev/null
 
 check: $(VENV)/dev.stamp ## Install, then check format, style, types, layers and words.
 	@echo "== format and style"

@@ -65,7 +65,7 @@ def pair_images(images: str, label_set: LabelSet) -> Pairing:
     """
     files = {ref.path for ref in label_set.values()}
     # Labels can lie in the folder of the images, or below it.
-    refs = [ref for ref in find_images(images) if ref.path not in files]
+    refs = find_images(images, labels=files)
     renamed = _drop_suffixes(label_set, {PurePosixPath(ref.name).name for ref in refs})
     found = list(renamed.match({ref.name: ref.file for ref in refs}))
     pairs = [
@@ -76,7 +76,7 @@ def pair_images(images: str, label_set: LabelSet) -> Pairing:
     if not pairs:
         raise BddsegError(
             f"None of {pluralize(len(refs), 'image')} in {images} has labels in "
-            f"{label_set.source}{f' (such as {refs[0].name})' if refs else ''}.",
+            f"{label_set.source} (such as {refs[0].name}).",
             "Images and labels are paired by file name without the suffix; check both.",
         )
     used = {labels.name for labels in found if labels is not None}

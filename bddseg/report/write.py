@@ -133,6 +133,16 @@ def _check_output(out: Path, source: ReportInput, *, is_file: bool, overwrite: b
     refuse_overwriting([out / _PAGE_NAME, images], inputs, overwrite=overwrite)
 
 
+def _remove_report(out: Path) -> None:
+    """Remove the page and the images of an earlier report, which may have had more frames."""
+    images = out / _IMAGES_FOLDER
+    for path in (out / _PAGE_NAME, *images.glob("[0-9]*/[0-9]*-*.*")):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
 @dataclass(slots=True)
 class _Writer:
     """Writes the images and the page, and counts what it wrote.
@@ -167,10 +177,7 @@ class _Writer:
 
     def write_folder(self, out: Path, limit: int) -> None:
         """Write the images of some frames, and then the page, which an unfinished report lacks."""
-        try:
-            (out / _PAGE_NAME).unlink(missing_ok=True)
-        except OSError as error:
-            raise write_error(out / _PAGE_NAME, error) from error
+        _remove_report(out)
         with closing(self._draw(limit)) as drawn:
             for index, images in drawn:
                 number = f"{index:06}"

@@ -91,7 +91,8 @@ def match_frames(
     Raises:
         BddsegError: there are no frames, none has its label maps, or a name is ambiguous.
     """
-    frames = find_images(source, exclude=exclude)
+    files = {ref.path for labels in label_sets for ref in labels.values()}
+    frames = find_images(source, exclude=exclude, labels=files)
     matched = []
     unpaired = []
     for frame in frames:

@@ -30,6 +30,7 @@ class Browser:
         for argument in (
             "headless=new",
             "no-sandbox",
+            "disable-dev-shm-usage",
             "disable-gpu",
             "force-prefers-reduced-motion",
         ):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from metrics.helpers import write_record
 from report.browser import CHROMIUM, DRIVER, Browser
+from selenium.common import WebDriverException
 
 from bddseg.data.image import write_jpeg
 from bddseg.data.mask import write_mask
@@ -110,8 +111,11 @@ def short_page(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def chromium() -> Iterator[Browser]:
     """The browser of all tests."""
     if CHROMIUM is None or DRIVER is None:
-        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    browser = Browser()
+        pytest.skip("needs Chromium and its driver: make browser")
+    try:
+        browser = Browser()
+    except WebDriverException as error:
+        pytest.skip(f"Chromium does not start here: {error.msg}")
     yield browser
     browser.driver.quit()
 

@@ -196,6 +196,31 @@ def test_an_existing_report_is_replaced_only_if_asked_for(small: Path) -> None:
         write_report([small / "masks"], out, options=ReportOptions(overwrite=True))
 
 
+def test_images_of_an_earlier_report_with_more_frames_are_removed(small: Path) -> None:
+    out = small / "out"
+    write_report([small / "masks"], out, frames=small / "frames")
+    before = {path.name for path in out.rglob("*.*")}
+    (small / "masks" / "f2.png").unlink()
+    (out / "images" / "notes.txt").write_text("mine")
+    options = ReportOptions(overwrite=True)
+    write_report([small / "masks"], out, frames=small / "frames", options=options)
+    after = {path.name for path in out.rglob("*.*")}
+    assert after < before | {"notes.txt"}
+    assert {name[:6] for name in after} == {"000000", "000001", "index.", "notes."}
+
+
+def test_frames_and_masks_in_one_folder(small: Path) -> None:
+    for frame in (small / "frames").iterdir():
+        frame.rename(small / "masks" / frame.name)
+    page = write_report([small / "masks"], small / "out.html", frames=small / "masks").page
+    assert next(layer["key"] for layer in read_data(page)["layers"]) == "frame"
+
+
+def test_masks_given_as_frames_are_refused(small: Path) -> None:
+    with pytest.raises(BddsegError, match="masks holds no images but labels"):
+        write_report([small / "masks"], small / "out.html", frames=small / "masks")
+
+
 def test_a_page_over_a_mask_is_refused(small: Path) -> None:
     out = small / "out.html"
     os.link(small / "masks" / "f0.png", out)

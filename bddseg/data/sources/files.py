@@ -4,7 +4,7 @@ import glob
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -136,8 +136,15 @@ class FileSource:
         return is_own or has_record(folder)
 
 
-def find_images(source: str, *, exclude: Path | None = None) -> list[FrameRef]:
+def find_images(
+    source: str, *, exclude: Path | None = None, labels: Collection[Path] = ()
+) -> list[FrameRef]:
     """Return all images that a source of files names.
+
+    Args:
+        source: An image, a folder, a glob pattern or a list file.
+        exclude: A folder of results, which is left out.
+        labels: Label files, which are no images; they may lie beside the images.
 
     Raises:
         BddsegError: it does not exist, holds none, or two would have the same name.
@@ -152,7 +159,10 @@ def find_images(source: str, *, exclude: Path | None = None) -> list[FrameRef]:
     def refuse(_ref: FrameRef, error: BddsegError) -> None:
         raise error
 
-    return list(drop_duplicates(refs, refuse))
+    images = list(drop_duplicates((ref for ref in refs if ref.path not in labels), refuse))
+    if not images:
+        raise BddsegError(f"{source} holds no images but labels.", "Give the folder of the frames.")
+    return images
 
 
 def drop_duplicates(
