@@ -1,13 +1,14 @@
 """Drivable-area masks from driving frames, with scores comparable to the BDD100K model zoo.
 
-model = bddseg.load_model("demo")
+model = bddseg.load_model("swiftnet_lite")
 prediction = model("street.jpg")
 prediction.save("mask.png")
 
-bddseg.infer("demo", "frames/", "out")
+bddseg.infer("swiftnet_lite", "frames/", "out")
 scores = bddseg.evaluate("ground_truth/", "out/masks")
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,10 @@ def __getattr__(name: str) -> Any:
         return version("bddseg")
     if name not in _MODULES:
         raise AttributeError(f"module 'bddseg' has no attribute '{name}'")
+    if _MODULES[name].startswith("bddseg.inference.") and "torch" not in sys.modules:
+        from bddseg.inference.threads import limit_spinning
+
+        limit_spinning()
     return getattr(import_module(_MODULES[name]), name)
 
 

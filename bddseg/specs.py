@@ -182,6 +182,7 @@ class Entry(_Table, frozen=True, kw_only=True):
         name: Name, unique among all catalogs.
         title: The architecture's name as its paper writes it.
         description: One line about the model, for lists.
+        warning: What users must know before they trust its masks, a sentence; shown at each run.
         task: Name of the task that masks are of.
         extra_tasks: Names of further tasks that the network has outputs for.
         runtime: What executes the network, unless the user chooses another runtime.
@@ -207,6 +208,7 @@ class Entry(_Table, frozen=True, kw_only=True):
     name: Name
     title: str
     description: str = ""
+    warning: str = ""
     task: Name
     extra_tasks: tuple[Name, ...] = ()
     runtime: Name = "torch"

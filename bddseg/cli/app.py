@@ -46,7 +46,7 @@ class _Root(LazyCommands):
 _HELP = """Drivable-area masks from driving frames, scored like the BDD100K model zoo.
 
 Examples:
-  bddseg infer demo frames -o out
+  bddseg infer swiftnet_lite frames -o out
   bddseg eval -g labels/val -r out
 """
 

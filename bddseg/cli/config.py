@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from bddseg.cli.console import show, show_json
+from bddseg.cli.console import show, show_json, show_note
 from bddseg.cli.options import RUNTIME_NAMES, AsJson
 from bddseg.cli.table import make_table
 from bddseg.config import Config, list_config_files, read_config
@@ -21,7 +21,8 @@ _OPTIONS = {
 def config(as_json: AsJson = False) -> None:
     """Show the defaults of this machine and of this folder: mirrors, runtime, threads.
 
-    They are in TOML files that you write: one of the user, and bddseg.toml in the current folder.
+    They are in TOML files that you write: one of the user, and bddseg.toml in the current folder,
+    which may hold threads = 2, runtime = "openvino" and mirrors = ["https://..."].
 
     Examples:
       bddseg config
@@ -42,6 +43,8 @@ def config(as_json: AsJson = False) -> None:
     ]
     show(make_table(["key", "value", "from"], rows, text=(0, 1, 2)))
     show(f"\nRead, if they exist: {', '.join(files)}")
+    if not found:
+        show_note(f"To set a default, write a line such as `threads = 2` into {files[-1]}.")
 
 
 def get_defaults() -> dict[str, dict[str, Any]]:

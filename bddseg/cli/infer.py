@@ -230,7 +230,7 @@ def infer(
         raise
     if record is not None:
         _report(record, spec.out, as_json=as_json)
-        if not as_json and "mask" in spec.formats:
+        if record.done and not as_json and "mask" in spec.formats:
             masks = spec.out / "masks"
             video = ("vis", "video", "-i", source, "-r", masks, "-o", f"{spec.out}.mp4")
             frames = ("vis", "overlay", "-i", source, "-r", masks, "-o", f"{spec.out}-overlays")
@@ -300,6 +300,8 @@ def _show_record(record: "RunRecord", summary: str, *, as_json: bool) -> None:
 
 
 def _summarize(record: "RunRecord", out: Path) -> str:
+    if record.frames and record.skipped == record.frames:
+        return f"All {pluralize(record.frames, 'frame')} were done already, in {out}."
     rate = record.done / max(record.seconds["run"], 1e-9)
     num_workers = len(record.workers)
     workers = f" with {num_workers} workers" if num_workers > 1 else ""

@@ -43,6 +43,7 @@ def read_image(path: Path) -> Image:
         UnreadableFileError: the file is missing, has too many pixels, or cannot be decoded.
     """
     data = read_file(path)
+    size_hw = None
     # Damaged files make decoders raise almost anything.
     try:
         if path.suffix.lower() in HEIC_SUFFIXES:
@@ -57,6 +58,11 @@ def read_image(path: Path) -> Image:
         raise UnreadableFileError(path, str(error) or repr(error)) from error
     if bgr is None:
         reason = f"it is not an image that OpenCV can decode ({len(data)} bytes)"
+        if size_hw:
+            reason = (
+                f"it is damaged or incomplete: an image of {size_hw[1]}x{size_hw[0]} pixels, and "
+                f"OpenCV cannot decode its {len(data)} bytes"
+            )
         raise UnreadableFileError(path, reason)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 

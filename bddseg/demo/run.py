@@ -1,11 +1,13 @@
 """The demo: segment rendered frames, score the masks, and draw them."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from bddseg.data.mask import MASKS_FOLDER
 from bddseg.data.sources.source import FrameRef
 from bddseg.demo import GROUND_TRUTH, IMAGES
+from bddseg.errors import BddsegWarning
 from bddseg.inference.run import infer
 from bddseg.io.atomic import write_atomically
 from bddseg.io.overwrite import refuse_overwriting
@@ -61,7 +63,12 @@ def run_demo(
     overwrite = earlier is not None and earlier.model == MODEL
     _copy(IMAGES, images, overwrite=overwrite)
     _copy(GROUND_TRUTH, truth, overwrite=overwrite)
-    record = infer(MODEL, str(images), run, device="cpu", overwrite=overwrite, progress=progress)
+    with warnings.catch_warnings():
+        # Of the model, on real frames: these are rendered.
+        warnings.simplefilter("ignore", BddsegWarning)
+        record = infer(
+            MODEL, str(images), run, device="cpu", overwrite=overwrite, progress=progress
+        )
     assert record is not None, "only workers of a distributed run return None"
     masks, task = run / MASKS_FOLDER, get_task(record.task)
     evaluation = evaluate(truth, run, num_threads=num_threads, track=track)

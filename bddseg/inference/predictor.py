@@ -1,6 +1,7 @@
 """A model ready to use: images in, predictions out."""
 
 import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.regions import postprocess
 from bddseg.data.sources.live import IterableSource
 from bddseg.data.sources.source import OpenSource, Selection, open_source, read_all
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, mark_not_finite
 from bddseg.inference.prediction import Prediction
@@ -23,6 +24,7 @@ from bddseg.inference.resize_argmax import resize_argmax
 from bddseg.inference.runtimes.runtime import RUNTIMES, Compilable, Runtime
 from bddseg.inference.sliding_window import compute_logits
 from bddseg.inference.smoothing import Smoother, make_thumbnail
+from bddseg.inference.threads import set_num_threads
 from bddseg.models.layers import resize
 from bddseg.specs import Entry, Precision
 from bddseg.tasks.task import IGNORE_INDEX, Task, get_task
@@ -342,6 +344,7 @@ def load_model(
     precision: Precision = "fp32",
     tta: bool = False,
     compile: bool = False,  # noqa: A002
+    num_threads: int = 0,
 ) -> Predictor:
     """Return a model ready to use.
 
@@ -359,12 +362,21 @@ def load_model(
         tta: Average over six scales and their mirror images: slower, and a little better.
         compile: Compile the network with torch.compile: each new size of images then takes a
             minute, or several, and the following ones of that size less time.
+        num_threads: Threads that compute networks on a CPU, in the whole process; 0 leaves the
+            number as it is.
 
     Raises:
         BddsegError: no such model, weights or device, or weights that do not fit; the runtime does
             not compile, or there is no compiler.
+
+    Warns:
+        BddsegWarning: the model's entry has a warning.
     """
+    if num_threads:
+        set_num_threads(num_threads)
     entry = find_entry(model)
+    if entry.warning:
+        warnings.warn(entry.warning, BddsegWarning, stacklevel=2)
     executor = RUNTIMES.load(runtime or entry.runtime)
     path = Path(weights) if weights else get_weights(entry)
     loaded = executor.load(entry, path, device=device, precision=precision)

@@ -25,7 +25,8 @@ def limit_spinning() -> None:
 
     Call it before torch is imported, which reads the environment once: this sets GOMP_SPINCOUNT and
     KMP_BLOCKTIME in this process's environment, unless one of them, OMP_WAIT_POLICY or KMP_LIBRARY
-    is set. The command `bddseg` does so by itself.
+    is set. The command `bddseg` does so by itself, and so does Python code that uses
+    `bddseg.load_model` or `bddseg.infer` before it imports torch.
 
     Warns:
         BddsegWarning: torch is imported already, so that it comes too late.

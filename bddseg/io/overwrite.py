@@ -12,7 +12,11 @@ FileId = tuple[int, int]
 
 
 def refuse_overwriting(
-    targets: Iterable[Path], inputs: Iterable[Path] = (), *, overwrite: bool = False
+    targets: Iterable[Path],
+    inputs: Iterable[Path] = (),
+    *,
+    overwrite: bool = False,
+    hint: str = "Choose another output, or use --overwrite.",
 ) -> None:
     """Check the files that a command is about to write: the rule of every command.
 
@@ -23,6 +27,7 @@ def refuse_overwriting(
         targets: The files to write.
         inputs: The files to read; looked at only if a target exists.
         overwrite: Whether existing files are replaced.
+        hint: What to do if a target exists.
 
     Raises:
         BddsegError: a target is an input, or exists.
@@ -35,9 +40,7 @@ def refuse_overwriting(
         if identify(path) in used:
             raise make_input_error(path)
     if not overwrite:
-        raise BddsegError(
-            f"{existing[0]} exists already.", "Choose another output, or use --overwrite."
-        )
+        raise BddsegError(f"{existing[0]} exists already.", hint)
 
 
 def identify(path: str | Path) -> FileId | None:

@@ -133,6 +133,7 @@ def draw_images(
         (job.target for job in jobs),
         (path for job in jobs for path in job.inputs),
         overwrite=options.overwrite or options.resume,
+        hint="Use --resume to draw what is missing or old, --overwrite, or another output.",
     )
     step = partial(_run, resume=options.resume)
     tracked = options.track(jobs, description)

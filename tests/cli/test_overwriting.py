@@ -131,7 +131,7 @@ def test_results_do_not_lie_among_the_frames(run: Run, work: Path) -> None:
         "b.png",
     ]
     # A run that is there already is resumed.
-    assert "2 were there already" in run("infer", "tiny.toml", "s", "-o", "s/out")[1]
+    assert "All 2 frames were done already" in run("infer", "tiny.toml", "s", "-o", "s/out")[1]
 
 
 def test_a_demo_replaces_an_earlier_demo_alone(run: Run, work: Path) -> None:

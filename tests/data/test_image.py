@@ -60,6 +60,15 @@ def test_what_is_not_an_image_is_named(tmp_path: Path, data: bytes) -> None:
         read_image(tmp_path / "bad.jpg")
 
 
+def test_a_damaged_image_is_told_from_other_files(tmp_path: Path, red: Image) -> None:
+    write_jpeg(tmp_path / "bad.jpg", red)
+    header, _, _ = (tmp_path / "bad.jpg").read_bytes().partition(b"\xff\xda")
+    (tmp_path / "bad.jpg").write_bytes(header)
+    height, width, _ = red.shape
+    with pytest.raises(BddsegError, match=f"damaged or incomplete: an image of {width}x{height}"):
+        read_image(tmp_path / "bad.jpg")
+
+
 def test_what_opencv_raises_is_named(tmp_path: Path) -> None:
     # A header of more pixels than OpenCV decodes: it raises, instead of returning nothing.
     header = b"P5 1000000 1000000 255\n"

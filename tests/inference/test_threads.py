@@ -34,8 +34,9 @@ def _same_number_of_threads() -> Iterator[None]:
     torch.set_num_threads(number)
 
 
-def test_threads_spin_briefly_where_torch_is_imported_afterwards() -> None:
-    code = "import bddseg; bddseg.limit_spinning(); import torch"
+@pytest.mark.parametrize("name", ["limit_spinning()", "load_model", "infer"])
+def test_threads_spin_briefly_where_torch_is_imported_afterwards(name: str) -> None:
+    code = f"import bddseg; bddseg.{name}; import torch"
     # OpenMP prints its settings when it is loaded.
     environment = os.environ | {"OMP_DISPLAY_ENV": "VERBOSE"}
     result = subprocess.run(
@@ -75,9 +76,10 @@ def test_workers_spin_briefly_and_have_the_number_of_threads(
     monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
     record = bddseg.infer(tiny, frames, tmp_path / "out", num_workers=2, num_threads=3)
     assert record is not None
-    assert [worker.num_threads for worker in record.workers] == [3, 3]
-    # The two, and the process that starts them.
-    assert capfd.readouterr().err.count(SHORT_SPIN) == 3
+    # On a busy machine, one may have done all frames before the other has started.
+    assert {worker.num_threads for worker in record.workers} == {3}
+    # They, and the process that starts them.
+    assert capfd.readouterr().err.count(SHORT_SPIN) >= 1 + len(record.workers)
 
 
 @pytest.mark.usefixtures("_same_number_of_threads")
@@ -107,3 +109,13 @@ def test_torch_does_not_crash_with_too_many_threads(
 ) -> None:
     with pytest.raises(BddsegError, match=r"computed with 100000 threads\. Use 1 to 1024"):
         bddseg.infer(tiny, frames, tmp_path / "out", num_threads=100_000)
+
+
+@pytest.mark.usefixtures("_same_number_of_threads")
+def test_a_model_is_loaded_with_a_number_of_threads() -> None:
+    bddseg.load_model("demo", num_threads=3)
+    assert torch.get_num_threads() == 3
+    bddseg.load_model("demo")
+    assert torch.get_num_threads() == 3
+    with pytest.raises(BddsegError, match="cannot be computed with -1 threads"):
+        bddseg.load_model("demo", num_threads=-1)
