@@ -80,7 +80,8 @@ class SegmentationNode:
             self._ros.get_logger().error(str(error), throttle_duration_sec=_LOG_INTERVAL_S)
 
     def _segment(self, message: Any) -> None:
-        from bddseg_ros2.messages import fill_grid, fill_image, read_image_message
+        from bddseg_ros2.fill import fill_grid, fill_image
+        from bddseg_ros2.read import read_image_message
 
         image_type, grid_type = self._types
         prediction = self._model(read_image_message(message))

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bddseg_ros2.messages import fill_image, read_image_message
+from bddseg_ros2.fill import fill_image
 from bddseg_ros2.node import describe_classes
+from bddseg_ros2.read import read_image_message
 
 import bddseg
 from bddseg.demo import IMAGES
