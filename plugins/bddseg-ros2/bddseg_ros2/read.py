@@ -12,20 +12,8 @@ from bddseg.errors import BddsegError
 from bddseg.inference.images import to_image
 from bddseg.io.read import check_size
 from bddseg.types import Image
+from bddseg_ros2.encodings import CHANNELS, COMPRESSED, ENCODINGS, YUV420, YUV422
 
-# Bytes of a pixel.
-_CHANNELS = {"mono8": 1, "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}
-# Two pixels of a row share their color: U Y V Y, or Y U Y V.
-_YUV422 = {
-    "yuv422": cv2.COLOR_YUV2RGB_UYVY,
-    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
-    "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
-    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
-}
-# All rows of Y, then for each 2x2 pixels U and V, or V and U.
-_YUV420 = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
-ENCODINGS = (*_CHANNELS, *_YUV422, *_YUV420)
-_COMPRESSED = ("JPEG", "PNG", "TIFF", "WEBP")
 _Bytes = npt.NDArray[np.uint8]
 
 
@@ -83,13 +71,13 @@ def read_image_message(message: ImageMessage) -> Image:
             f"Convert them to one of {', '.join(ENCODINGS)}, for example with image_proc.",
         )
     _check_size(message)
-    if encoding in _YUV422:
+    if encoding in YUV422:
         rows = _read_rows(message, 2 * width, message.height).reshape(message.height, width, 2)
-        return _as_uint8(cv2.cvtColor(rows, _YUV422[encoding]))
-    if encoding in _YUV420:
+        return _as_uint8(cv2.cvtColor(rows, YUV422[encoding]))
+    if encoding in YUV420:
         rows = _read_rows(message, width, message.height * 3 // 2)
-        return _as_uint8(cv2.cvtColor(rows, _YUV420[encoding]))
-    channels = _CHANNELS[encoding]
+        return _as_uint8(cv2.cvtColor(rows, YUV420[encoding]))
+    channels = CHANNELS[encoding]
     rows = _read_rows(message, width * channels, message.height)
     pixels = rows.reshape(message.height, width, channels)
     return to_image(pixels, bgr=encoding.startswith("bgr"))
@@ -106,7 +94,7 @@ def read_compressed_message(message: CompressedImageMessage) -> Image:
     data = bytes(message.data)
     # Decoders raise almost anything.
     try:
-        with PIL.Image.open(BytesIO(data), formats=_COMPRESSED) as header:
+        with PIL.Image.open(BytesIO(data), formats=COMPRESSED) as header:
             check_size((header.height, header.width))
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -117,7 +105,7 @@ def read_compressed_message(message: CompressedImageMessage) -> Image:
         if isinstance(error, ValueError | PIL.Image.DecompressionBombError):
             reason = str(error)
         elif isinstance(error, PIL.UnidentifiedImageError):
-            reason = f"the data does not start as {', '.join(_COMPRESSED)} do"
+            reason = f"the data does not start as {', '.join(COMPRESSED)} do"
         raise BddsegError(
             f"A compressed image of format '{message.format}', {len(data)} bytes, cannot be used: "
             f"{reason}.",
@@ -129,8 +117,8 @@ def read_compressed_message(message: CompressedImageMessage) -> Image:
 def _check_size(message: ImageMessage) -> None:
     try:
         check_size((message.height, message.width))
-        is_odd = message.encoding in _YUV422 | _YUV420 and message.width % 2
-        if is_odd or (message.encoding in _YUV420 and message.height % 2):
+        is_odd = message.encoding in YUV422 | YUV420 and message.width % 2
+        if is_odd or (message.encoding in YUV420 and message.height % 2):
             raise ValueError(
                 f"its size is {message.width}x{message.height}, and {message.encoding} needs even "
                 "numbers"

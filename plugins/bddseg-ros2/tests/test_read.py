@@ -12,11 +12,8 @@ import numpy.typing as npt
 import PIL.ExifTags
 import PIL.Image
 import pytest
-from bddseg_ros2.read import (
-    ENCODINGS,
-    read_compressed_message,
-    read_image_message,
-)
+from bddseg_ros2.encodings import ENCODINGS
+from bddseg_ros2.read import read_compressed_message, read_image_message
 
 from bddseg.errors import BddsegError
 from bddseg.types import Image
