@@ -2,17 +2,20 @@
 
 import json
 import os
+import queue
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from bddseg_ros2.describe import describe_classes
 from bddseg_ros2.fill import fill_image
-from bddseg_ros2.node import describe_classes
 from bddseg_ros2.read import read_image_message
 
 import bddseg
@@ -58,11 +61,28 @@ def ros() -> Iterator[Any]:
     rclpy.try_shutdown()
 
 
-def start_node(**parameters: object) -> "subprocess.Popen[str]":
+def start_node(topic: str = "/image", **parameters: Any) -> "subprocess.Popen[str]":
     """Start the node in a process of its own."""
-    options = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    options = ["-r", f"image:={topic}"]
+    options += [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     command = [sys.executable, "-m", "bddseg_ros2", "--ros-args", *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def stop_node(process: "subprocess.Popen[str]") -> str:
+    """Stop the node; return what it logged."""
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+def read_lines(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
+    assert process.stderr
+    with process.stderr:
+        for line in process.stderr:
+            lines.put(line)
 
 
 def spin_until(ros: Any, is_done: Any, each: Any = None) -> None:
@@ -74,6 +94,15 @@ def spin_until(ros: Any, is_done: Any, each: Any = None) -> None:
             each()
         rclpy.spin_once(ros, timeout_sec=0.2)
     assert is_done()
+
+
+def rest(ros: Any) -> None:
+    """Let a message arrive."""
+    import rclpy
+
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        rclpy.spin_once(ros, timeout_sec=0.1)
 
 
 @needs_ros
@@ -104,14 +133,14 @@ def test_an_image_becomes_labels_an_overlay_and_a_grid(ros: Any) -> None:
 
     def publish() -> None:
         publisher.publish(wrong)
+        rest(ros)
         publisher.publish(message)
 
     process = start_node(model="demo", threads=1, homography=HOMOGRAPHY, grid_frame="car")
     try:
         spin_until(ros, lambda: found.keys() == topics.keys(), publish)
     finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=30)
+        errors = stop_node(process)
     labels = read_image_message(found["labels"])[..., 0]
     assert found["labels"].encoding == "mono8"
     assert (found["labels"].header.frame_id, found["labels"].header.stamp.sec) == ("camera", 12)
@@ -130,9 +159,113 @@ def test_an_image_becomes_labels_an_overlay_and_a_grid(ros: Any) -> None:
 
 
 @needs_ros
-def test_a_wrong_parameter_is_an_error() -> None:
-    process = start_node(model="demo", homography=[1.0, 2.0])
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"model": "demo", "homography": [1.0, 2.0]}, "is not a matrix of 3x3 numbers"),
+        ({"modle": "demo"}, "no parameter named 'modle'. Did you mean model"),
+        ({"use_sim_time": True}, "Add -p model:=swiftnet_lite"),
+        ({"model": "demo", "threads": "two"}, "'threads' cannot be 'two': it is an integer"),
+        ({"model": "demo", "grid_size": "[30, 1.5]"}, "all numbers or none have a point"),
+    ],
+)
+def test_wrong_parameters_are_errors(parameters: dict[str, Any], said: str) -> None:
+    process = start_node(**parameters)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "is not a matrix of 3x3 numbers" in errors
+    assert said in errors
     assert "Traceback" not in errors
+
+
+@needs_ros
+def test_parameters_without_ros_args_are_errors() -> None:
+    command = [sys.executable, "-m", "bddseg_ros2", "--model", "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Parameters come after --ros-args" in done.stderr
+
+
+@needs_ros
+def test_compressed_images_are_segmented_and_damaged_ones_reported(ros: Any) -> None:
+    from sensor_msgs.msg import CompressedImage, Image
+
+    path = IMAGES / "scene-002.jpg"
+    expected = bddseg.load_model("demo")(path).labels
+    data = path.read_bytes()
+    found: list[Any] = []
+    ros.create_subscription(Image, "/bddseg/labels", found.append, 1)
+    publisher = ros.create_publisher(CompressedImage, "/camera/image_raw/compressed", 1)
+
+    def publish() -> None:
+        publisher.publish(CompressedImage(format="jpeg", data=data[: len(data) // 2]))
+        rest(ros)
+        publisher.publish(CompressedImage(format="jpeg", data=data))
+
+    process = start_node("/camera/image_raw/compressed", model="demo", threads=1, compressed=True)
+    try:
+        spin_until(ros, lambda: found, publish)
+    finally:
+        errors = stop_node(process)
+    assert (read_image_message(found[0])[..., 0] == expected).mean() > 0.999
+    assert "compressed image of format 'jpeg'" in errors
+    assert "the data is damaged" in errors
+
+
+@needs_ros
+def test_silence_and_counts_are_logged(ros: Any) -> None:
+    from sensor_msgs.msg import CompressedImage, Image
+
+    other = ros.create_publisher(CompressedImage, "/camera", 1)
+    process = start_node("/camera", model="demo", threads=1)
+    lines: queue.Queue[str] = queue.Queue()
+    reader = Thread(target=read_lines, args=(process, lines))
+    reader.start()
+    message = Image()
+    fill_image(message, np.zeros((72, 128, 3), np.uint8), message.header)
+
+    def wait_for(text: str) -> str:
+        found: list[str] = []
+
+        def look() -> bool:
+            while not lines.empty():
+                found.append(lines.get())
+            return any(text in line for line in found)
+
+        spin_until(ros, look)
+        return "".join(found)
+
+    try:
+        log = wait_for("No image on /camera for 5 s: 1 publisher, of sensor_msgs/msg/Compressed")
+        assert "images are read of /camera" in log
+        ros.destroy_publisher(other)
+        publisher = ros.create_publisher(Image, "/camera", 1)
+        for _ in range(3):
+            rest(ros)
+            publisher.publish(message)
+        log = wait_for(" processed, ")
+        assert re.search(r"In 1\d s: [1-3] images? received, .*; latency p50 \d+ ms", log)
+        if "No image" not in log:
+            wait_for("No image on /camera for 5 s")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        reader.join()
+
+
+@needs_ros
+def test_an_unexpected_error_ends_the_node(ros: Any) -> None:
+    from sensor_msgs.msg import Image
+
+    code = (
+        "import sys, bddseg_ros2.segmentation as it; it.fill_image = None; "
+        "from bddseg_ros2.node import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, "--ros-args", "-p", "model:=demo"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    publisher = ros.create_publisher(Image, "/image", 1)
+    message = Image()
+    fill_image(message, np.zeros((72, 128, 3), np.uint8), message.header)
+    spin_until(ros, lambda: process.poll() is not None, lambda: publisher.publish(message))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "'NoneType' object is not callable" in errors
