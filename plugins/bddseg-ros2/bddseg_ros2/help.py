@@ -33,32 +33,32 @@ class Topic(NamedTuple):
 
 TOPICS = (
     Topic(
-        "image (in)",
-        "sensor_msgs/Image, or CompressedImage with `compressed:=true`",
+        "image",
+        "`sensor_msgs/Image`, or `CompressedImage` with `compressed:=true`",
         "best effort, or reliable with `reliable:=true`; volatile",
-        f"{', '.join(ENCODINGS)}; compressed: {', '.join(COMPRESSED)}",
+        f"input: {', '.join(ENCODINGS)}; compressed: {', '.join(COMPRESSED)}",
     ),
     Topic(
         "/bddseg/labels",
-        "sensor_msgs/Image, mono8",
+        "`sensor_msgs/Image`, mono8",
         "reliable, volatile",
         "class ids, at the size of the image, with its header",
     ),
     Topic(
         "/bddseg/overlay",
-        "sensor_msgs/Image, rgb8",
+        "`sensor_msgs/Image`, rgb8",
         "reliable, volatile",
         "colors on the image, while someone subscribes",
     ),
     Topic(
         "/bddseg/grid",
-        "nav_msgs/OccupancyGrid",
+        "`nav_msgs/OccupancyGrid`",
         "reliable, volatile",
         "the ground, with `homography`",
     ),
     Topic(
         "/bddseg/classes",
-        "std_msgs/String",
+        "`std_msgs/String`",
         "reliable, transient local",
         "the task as JSON: id, name and color of each class",
     ),

@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 import pytest
+from bddseg_ros2.help import TOPICS
 from bddseg_ros2.parameters import PARAMETERS, read_parameters
 
 from bddseg.errors import BddsegError
@@ -89,8 +90,8 @@ def test_the_help_lists_parameters_and_topics_without_ros(option: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     for name in PARAMETERS:
         assert f"\n  {name} " in done.stdout
-    for topic in ("image (in)", "/bddseg/labels", "/bddseg/grid", "/bddseg/classes"):
-        assert f"\n  {topic} " in done.stdout
+    for topic in TOPICS:
+        assert f"\n  {topic.name} " in done.stdout
     assert "python -m bddseg_ros2 --ros-args" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 79
 
