@@ -27,7 +27,10 @@ def describe_silence(topic: str, types: list[str], expected: str) -> str:
         return f"{text}. Check -r image:=TOPIC, and ROS_DOMAIN_ID."
     others = sorted({kind for kind in types if kind.rpartition("/")[2] != expected})
     if not others:
-        return f"{text}. Check that images are sent, and the quality of service (see reliable)."
+        hint = (
+            "Check that images are sent, and with reliable:=true that their publisher is reliable."
+        )
+        return f"{text}. {hint}"
     hint = ""
     if {"Image", "CompressedImage"} & {kind.rpartition("/")[2] for kind in others}:
         switch = "true" if expected == "Image" else "false"

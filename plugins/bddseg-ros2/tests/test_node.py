@@ -265,7 +265,10 @@ def test_an_unexpected_error_ends_the_node(ros: Any) -> None:
     publisher = ros.create_publisher(Image, "/image", 1)
     message = Image()
     fill_image(message, np.zeros((72, 128, 3), np.uint8), message.header)
-    spin_until(ros, lambda: process.poll() is not None, lambda: publisher.publish(message))
-    _, errors = process.communicate(timeout=30)
+    try:
+        spin_until(ros, lambda: process.poll() is not None, lambda: publisher.publish(message))
+    finally:
+        process.kill()
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "'NoneType' object is not callable" in errors
