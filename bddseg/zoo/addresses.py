@@ -19,6 +19,10 @@ class DownloadError(Exception):
     """A source does not provide the file; the text says why, in a few words."""
 
 
+class NoChecksumError(DownloadError):
+    """A source provides the file, and there is no checksum to check it against."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadOptions:
     """Sources that are tried before the URLs of an entry, in this order, and what is accepted.
@@ -27,7 +31,7 @@ class DownloadOptions:
         local: A file, or a folder with the layout of the cache or flat.
         mirrors: Base URLs of hosts with the layout of the zoo's host, or flat; those in
             $BDDSEG_MIRRORS, separated by spaces, and in `bddseg.config` follow.
-        allow_unverified: Whether files without a published checksum are accepted.
+        allow_unverified: Whether files without a checksum are accepted.
         force: Download files again that are cached.
         timeout_s: Seconds in which a connection has to bring a further 64 KiB, or counts as broken.
         retries: Number of failures in a row without new data that are retried.
@@ -49,7 +53,7 @@ def list_addresses(asset: Asset, options: DownloadOptions) -> list[str | Path]:
 
 
 def list_md5_addresses(asset: Asset, address: str | Path) -> list[str | Path]:
-    """Return where the MD5 of the file at an address may be published, likely ones first."""
+    """Return where the MD5 of the file at an address may be found, likely ones first."""
     published = [asset.md5_url] if asset.md5_url else []
     if address in asset.urls and published:
         return [*published]

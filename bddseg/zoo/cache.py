@@ -40,8 +40,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         size_bytes: Size of the file.
         md5: MD5 of the file.
         sha256: SHA-256 of the file.
-        checked_against: Where the checksum was published that the file was checked against; empty
-            if there was none.
+        checked_against: Where the checksum was found that the file was checked against; empty if
+            there was none.
+        is_published: Whether that checksum came from the publisher or a catalog; None if that is
+            not known, as in older receipts.
     """
 
     model: str
@@ -52,6 +54,18 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     md5: str
     sha256: str
     checked_against: str = ""
+    is_published: bool | None = None
+
+    def describe_checksum(self) -> str:
+        """Return the file's MD5, and what its checksum was checked against."""
+        if not self.checked_against:
+            state = "unverified"
+        elif self.is_published:
+            state = f"checksum as published ({self.checked_against})"
+        else:
+            doubt = "" if self.is_published is None else ", which did not come from the publisher"
+            state = f"checksum matches {self.checked_against}{doubt}"
+        return f"MD5 {self.md5}, {state}"
 
 
 class FileState(StrEnum):
@@ -148,8 +162,8 @@ def verify_file(path: Path) -> tuple[FileState, str]:
             f"SHA-256 is {found.sha256}, and was {receipt.sha256} when it was downloaded",
         )
     if not receipt.checked_against:
-        return FileState.UNVERIFIED, "unchanged since its download; no checksum was published"
-    return FileState.GOOD, f"checksum as published ({receipt.checked_against}), MD5 {found.md5}"
+        return FileState.UNVERIFIED, "unchanged since its download, which had no checksum"
+    return FileState.GOOD, receipt.describe_checksum()
 
 
 def read_receipt(path: Path) -> Receipt | None:

@@ -19,15 +19,17 @@ class Digests(NamedTuple):
 
 
 class Checksum(NamedTuple):
-    """A published checksum.
+    """The checksum that a file should have.
 
     Attributes:
         digest: MD5, SHA-256 or its first eight digits, or git's SHA-1, in lower-case hex digits.
-        origin: Where it was published.
+        origin: Where it was found.
+        is_published: Whether it came from the publisher or a catalog; None if that is not known.
     """
 
     digest: str
     origin: str
+    is_published: bool | None = None
 
     def find_mismatch(self, found: Digests) -> str:
         """Return how a file's checksum differs from this one; empty if it does not."""

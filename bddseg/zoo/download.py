@@ -19,12 +19,12 @@ from bddseg.specs import Entry
 from bddseg.zoo.addresses import (
     DownloadError,
     DownloadOptions,
+    NoChecksumError,
     get_file_name,
     list_addresses,
     list_md5_addresses,
 )
 from bddseg.zoo.assets import Asset, get_weights_asset
-from bddseg.zoo.availability import ZOO_OUTAGE, Availability, find_availability
 from bddseg.zoo.cache import (
     Receipt,
     get_cached_path,
@@ -33,8 +33,8 @@ from bddseg.zoo.cache import (
     read_receipt,
     store_file,
 )
-from bddseg.zoo.catalog import list_entries
 from bddseg.zoo.checksums import Checksum, hash_file, parse_md5
+from bddseg.zoo.failure import make_error
 from bddseg.zoo.resume import check_size, check_space
 
 if TYPE_CHECKING:
@@ -132,24 +132,25 @@ class Downloader:
         return self._client_or_none
 
     def _try_sources(self, asset: Asset, path: Path) -> None:
-        reasons: list[str] = []
+        failures: dict[str | Path, DownloadError] = {}
         for address in list_addresses(asset, self._options):
             try:
                 self._download_from(address, asset, path)
                 return
             except DownloadError as error:
-                reasons.append(f"{redact(str(address))}: {error}.")
-                _log.info(reasons[-1])
-        raise _make_error(asset, reasons)
+                failures[address] = error
+                _log.info("%s: %s", redact(str(address)), error)
+        raise make_error(asset, self._options, failures)
 
     def _download_from(self, address: str | Path, asset: Asset, path: Path) -> None:
         """Download the file from one source, check it, and store it with its receipt."""
-        checksum = self._find_checksum(address, asset)
-        if checksum is None and not self._options.allow_unverified:
-            self._check_exists(address)
-            raise DownloadError(
-                "no checksum is published for it, and --allow-unverified is not set"
-            )
+        checksum = None
+        try:
+            checksum = self._find_checksum(address, asset)
+        except NoChecksumError:
+            if not self._options.allow_unverified:
+                self._check_exists(address)
+                raise
         part, _ = get_part_paths(path)
         resumed = part.exists()
         self._receive(address, asset, path)
@@ -172,6 +173,7 @@ class Downloader:
             md5=found.md5,
             sha256=found.sha256,
             checked_against=checksum.origin if checksum else "",
+            is_published=checksum.is_published if checksum else None,
         )
         store_file(path, part, receipt)
 
@@ -195,23 +197,30 @@ class Downloader:
             raise DownloadError(error.strerror or str(error)) from error
         self._progress.start(path.name, unit="byte").update(done=size, total=size)
 
-    def _find_checksum(self, address: str | Path, asset: Asset) -> Checksum | None:
+    def _find_checksum(self, address: str | Path, asset: Asset) -> Checksum:
         if asset.digest:
-            return Checksum(asset.digest, f"the entry of {asset.entry.name}")
+            origin = f"the entry of {asset.entry.name}"
+            # A user's own entry may have it from anywhere.
+            return Checksum(asset.digest, origin, is_published=asset.in_catalog or None)
         name = address.name if isinstance(address, Path) else get_file_name(address)
+        problem = "no checksum is published for it"
         for md5_address in list_md5_addresses(asset, address):
-            digest = parse_md5(self._read_text(md5_address), name)
+            digest, reason = None, "it has none of this file"
+            try:
+                digest = parse_md5(self._read_text(md5_address), name)
+            except (UnreadableFileError, DownloadError) as error:
+                reason = str(error)
             if digest:
-                return Checksum(digest, redact(str(md5_address)))
-        return None
+                is_published = address in asset.urls or md5_address == asset.md5_url
+                return Checksum(digest, redact(str(md5_address)), is_published)
+            if md5_address == asset.md5_url:
+                problem = f"its published MD5, {redact(asset.md5_url)}, cannot be read ({reason})"
+        raise NoChecksumError(problem)
 
     def _read_text(self, address: str | Path) -> str:
-        try:
-            if isinstance(address, Path):
-                return read_file(address).decode("utf-8", errors="replace")
-            return self._client.read_text(address)
-        except (UnreadableFileError, DownloadError):
-            return ""
+        if isinstance(address, Path):
+            return read_file(address).decode("utf-8", errors="replace")
+        return self._client.read_text(address)
 
     def _check_exists(self, address: str | Path) -> None:
         """Raise DownloadError if the file itself is missing: that is the better message."""
@@ -248,7 +257,8 @@ def _check_local_file(entry: Entry, path: Path) -> None:
     digest = entry.weights.digest
     if not digest:
         return
-    mismatch = Checksum(digest, f"the entry of {entry.name}").find_mismatch(hash_file(path))
+    checksum = Checksum(digest, f"the entry of {entry.name}")
+    mismatch = checksum.find_mismatch(hash_file(path))
     if mismatch:
         raise BddsegError(
             f"{path} is not the expected file: {mismatch}.",
@@ -265,24 +275,3 @@ def _check_size(entry: Entry, path: Path) -> None:
             f"{path} has {size:,} bytes, and had {receipt.size_bytes:,} when it was downloaded.",
             f"Download it again: bddseg zoo download {entry.short_name} --force",
         )
-
-
-def _make_error(asset: Asset, reasons: list[str]) -> BddsegError:
-    parts = [f"{asset.path.name} cannot be downloaded.", *reasons]
-    hints = ["a mirror (--mirror URL, or BDDSEG_MIRRORS)"] if asset.in_catalog else []
-    model = asset.entry.name if asset.in_catalog else "MODEL.toml"
-    hints.append(f"a local file (bddseg zoo download {model} --from PATH)")
-    if find_availability(asset.entry) is Availability.HOST_DOWN:
-        parts.append(ZOO_OUTAGE)
-        hints.append(f"another model with available weights ({_list_available()})")
-    return BddsegError(" ".join(parts), f"Use {'; or '.join(hints)}.")
-
-
-def _list_available() -> str:
-    usable = (Availability.CACHED, Availability.ONLINE)
-    names = [
-        entry.short_name
-        for entry in list_entries()
-        if entry.weights.urls and find_availability(entry) in usable
-    ]
-    return ", ".join(names[:3]) or "the package bddseg-realtime has some"

@@ -39,7 +39,8 @@ from bddseg.zoo.catalog import find_entry, read_entry
 
 def test_a_download_is_checked_and_recorded(model: Path, site: Site, run: Run) -> None:
     code, out, _ = run("zoo", "download", model)
-    assert (code, out) == (0, f"{get_cached(model)} (3.0 MB, checksum as published, MD5 {MD5})\n")
+    checksum = f"MD5 {MD5}, checksum as published ({site.url}{MD5_PATH})"
+    assert (code, out) == (0, f"{get_cached(model)} (3.0 MB, {checksum})\n")
     assert_downloaded(model)
     receipt = get_receipt(get_cached(model))
     assert receipt.source == site.url + PATH
@@ -70,11 +71,12 @@ def test_a_truncated_body_is_refused(model: Path, site: Site, run: Run) -> None:
 def test_a_missing_checksum_is_refused_unless_allowed(model: Path, site: Site, run: Run) -> None:
     del site.files[MD5_PATH]
     result = run("zoo", "download", model)
-    assert_refused(model, result, "no checksum is published", "--allow-unverified")
+    assert_refused(model, result, "no checksum is published")
+    assert "bddseg zoo download MODEL.toml --allow-unverified" in result[2]
     assert site.count_sent(PATH) == 0
     code, out, _ = run("zoo", "download", model, "--allow-unverified")
     assert code == 0
-    assert f"unverified, MD5 {MD5}" in out
+    assert f"MD5 {MD5}, unverified" in out
     assert_downloaded(model)
     assert get_receipt(get_cached(model)).checked_against == ""
 

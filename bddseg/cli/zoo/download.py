@@ -113,10 +113,5 @@ def _to_json(asset: Asset, result: Path | BddsegError) -> dict[str, object]:
 
 def _summarize(path: Path) -> str:
     receipt = read_receipt(path)
-    if receipt is None:
-        state = "no receipt"
-    elif receipt.checked_against:
-        state = f"checksum as published, MD5 {receipt.md5}"
-    else:
-        state = f"unverified, MD5 {receipt.md5}"
+    state = receipt.describe_checksum() if receipt else "no receipt"
     return f"{path} ({format_size(path.stat().st_size)}, {state})"

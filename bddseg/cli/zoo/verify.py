@@ -13,7 +13,7 @@ from bddseg.zoo.catalog import find_entry
 def verify_files(models: ModelNames = None, as_json: AsJson = False) -> None:
     """Check the cached files against their checksums; exit code 1 if one is damaged.
 
-    Files without a published checksum or a receipt are listed as unverified.
+    Files without a checksum or a receipt are listed as unverified.
 
     Examples:
       bddseg zoo verify
