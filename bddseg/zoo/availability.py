@@ -18,7 +18,7 @@ OUTAGE_NOTE = f"host down: {_ZOO_HOST}, reported down since March 2026\n({_REPOR
 
 
 class Availability(StrEnum):
-    """Where the weights of a model are."""
+    """Where the weights of a model are, the easiest to get first."""
 
     CACHED = "cached"
     ONLINE = "online"

@@ -60,7 +60,7 @@ def list_models(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models with their published scores.
+    """List the models with their published scores; those that can be used now come first.
 
     Examples:
       bddseg zoo list --sort val
@@ -71,7 +71,10 @@ def list_models(
         for entry in _filter_architecture(list_entries(task), arch)
         if not cached or _get_size(entry)
     ]
-    if sort is not None:
+    if sort is None:
+        states = [*Availability]
+        entries.sort(key=lambda entry: states.index(find_availability(entry)))
+    else:
         entries.sort(key=lambda entry: _get_sort_key(entry, sort))
     if as_json:
         show_json([describe(entry) for entry in entries])

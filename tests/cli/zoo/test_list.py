@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 from support import Run
 
+from bddseg.zoo.availability import find_availability
+from bddseg.zoo.catalog import list_entries
+
 
 def test_it_filters_sorts_and_prints_json(run: Run) -> None:
     code, out, err = run("zoo", "list", "--json", "--sort", "val", "--arch", "DNLNet")
@@ -91,3 +94,15 @@ def test_it_says_where_weights_can_be_had(
     assert "down since March 2026" in out
     shown = json.loads(run("zoo", "list", "--json")[1])
     assert {row["availability"] for row in shown} == {"cached", "online", "host down"}
+
+
+def test_models_that_can_be_used_now_come_first(cached: list[Path], run: Run) -> None:
+    rows = json.loads(run("zoo", "list", "--json")[1])
+    groups = [row["availability"] for row in rows]
+    order = ["cached", "online", "host down"]
+    assert groups == sorted(groups, key=order.index)
+    names = [row["name"] for row in rows]
+    for group in order:
+        catalog = [entry.name for entry in list_entries() if find_availability(entry) == group]
+        assert [name for name in names if name in catalog] == catalog
+    assert cached[0].stem in names[: groups.count("cached")]
