@@ -10,19 +10,24 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial as bind
 from pathlib import Path
 
 import numpy as np
 
+from bddseg.bdd100k.split_check import refuse_other_split
 from bddseg.data.mask import get_masks_folder, list_masks
 from bddseg.data.mask_checks import sample_masks
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import open_atomically
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.png import read_png
 from bddseg.io.read import UnreadableFileError
 from bddseg.progress import Track, map_in_threads, pluralize, track_silently
 from bddseg.tasks.bdd100k import DRIVABLE
+
+# Source: the bdd100k toolkit, doc/source/evaluate.rst, "Drivable Area".
+SERVER = "https://eval.ai/web/challenges/challenge-page/1280"
 
 # With fixed times, owners and compression, the bytes of the zip depend only on the masks.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -86,30 +91,35 @@ def package_masks(
         masks: A folder of masks, with its subfolders, or the output folder of a run.
         out: The zip file.
         split: Determines the expected number of masks.
-        names: Names without suffix of the expected masks; any others are violations.
+        names: Names without suffix of the expected masks, in place of all frames of the split; any
+            others are violations.
         partial: Allow missing masks, for tests.
         overwrite: Replace an existing file.
         num_threads: Number of threads.
         track: Shows progress.
 
     Raises:
-        BddsegError: there are no masks, or the zip exists or cannot be written.
+        BddsegError: there are no masks, folders are named after another split and there are no
+            `names`, or the zip exists or cannot be written.
     """
     masks = get_masks_folder(masks)
     if out.suffix.lower() != ".zip":
         raise BddsegError(f"{out} is not a zip file.", "Use -o submission.zip, for example.")
     paths = sorted(list_masks(masks), key=lambda path: (path.stem, path))
     refuse_overwriting([out], paths, overwrite=overwrite)
+    if names is None:
+        refuse_other_split(masks, paths, split)
     violations = list(_check_names(paths, masks, split, names, partial=partial))
     sample = sample_masks(masks, paths, DRIVABLE)
     # Each mask with other ids is listed by itself.
     if sample and sample.ids <= set(range(DRIVABLE.num_classes)):
         violations += [Violation("", problem.rstrip(".")) for problem in sample.describe_problems()]
+    read = bind(_read_checked, folder=masks)
     try:
         with (
             open_atomically(out) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-            map_in_threads(_read_checked, track(paths, "Packaging"), num_threads) as outcomes,
+            map_in_threads(read, track(paths, "Packaging"), num_threads) as outcomes,
         ):
             for path, outcome in zip(paths, outcomes, strict=True):
                 if isinstance(outcome, BddsegError):
@@ -135,7 +145,7 @@ def _check_names(
     partial: bool,
 ) -> Iterator[Violation]:
     expected = NUM_FRAMES[split]
-    if len(paths) != expected and not partial:
+    if names is None and len(paths) != expected and not partial:
         found = pluralize(len(paths), "mask")
         yield Violation("", f"it has {found}, and {split} has {expected:,} frames")
     counts = Counter(path.stem for path in paths)
@@ -150,14 +160,17 @@ def _check_names(
             yield Violation(f"{name}.png", "it is in the list of names, and there is no such mask")
 
 
-def _read_checked(path: Path) -> bytes:
+def _read_checked(path: Path, folder: Path) -> bytes:
     """Return the bytes of a mask that the server accepts."""
     try:
         image = read_png(path)
     except UnreadableFileError as error:
         raise BddsegError(f"it cannot be read: {error.reason}") from error
     if image.mode != "L":
-        raise BddsegError(f"its mode is {image.mode}, and one 8-bit channel was expected (L)")
+        problem = f"its mode is {image.mode}, and one 8-bit channel (L) was expected"
+        if image.mode in ("P", "RGB"):
+            problem += f"; convert them: bddseg labels convert {quote(folder)} -o OUT"
+        raise BddsegError(problem)
     if image.pixels.shape != DRIVABLE.frame_size_hw:
         height, width = image.pixels.shape
         raise BddsegError(f"it is {width}x{height}, not 1280x720")

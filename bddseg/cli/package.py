@@ -1,10 +1,12 @@
 """`bddseg package`: the zip file for the challenge server."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from bddseg.bdd100k.evalai import Split, package_masks
+from bddseg.bdd100k.evalai import NUM_FRAMES, SERVER, Split, Violation, package_masks
 from bddseg.cli.console import format_size, show, show_json, show_note
 from bddseg.cli.options import (
     INPUT,
@@ -22,6 +24,13 @@ from bddseg.io.read import read_lines
 from bddseg.progress import NUM_CORES, pluralize
 from bddseg.tasks.bdd100k import DRIVABLE
 
+_NAMES = (
+    "Text file of the names of the frames that the zip has to hold, in place of all frames of the "
+    "split."
+)
+# How many files with the same problem are listed before the rest is only counted.
+_MAX_LISTED = 3
+
 
 def package(
     results: Annotated[Path, results_option("Predictions: a folder of masks.")],
@@ -31,7 +40,7 @@ def package(
     ] = Split.TEST,
     names: Annotated[
         Path | None,
-        option("--names", "Text file of the expected frames' names.", INPUT, metavar="FILE"),
+        option("--names", _NAMES, INPUT, metavar="FILE"),
     ] = None,
     partial: Annotated[bool, option("--partial", "Allow missing masks, for tests.", INPUT)] = False,
     overwrite: Overwrite = False,
@@ -40,8 +49,10 @@ def package(
 ) -> None:
     """Check masks of the drivable task, and pack them for the BDD100K challenge server.
 
-    Lists every mask that the server would refuse; the zip is written only if there is none. It is
-    not submitted: upload it to EvalAI yourself.
+    Lists what the server would refuse; the zip is written only if there is nothing. Names of frames
+    are checked only with --names: bddseg has no official list of them. Without it, folders of
+    frames that are named after another split are refused. The zip is not submitted: upload it to
+    EvalAI yourself.
 
     Examples:
       bddseg package -r out -o submission.zip
@@ -63,8 +74,7 @@ def package(
         num_threads=threads,
         track=track,
     )
-    for each in outcome.violations:
-        show_note(f"{each.file or results}: {each.problem}.")
+    num_problems = _show_violations(results, outcome.violations)
     if as_json:
         content = {
             "out": None if outcome.violations else str(out),
@@ -76,9 +86,23 @@ def package(
     elif not outcome.violations:
         size = format_size(outcome.size_bytes)
         show(f"{pluralize(outcome.num_masks, 'mask')} in {out} ({size}).")
+        frames = f"all {NUM_FRAMES[split]:,} frames of {split}"
+        show_note(f"Upload it to {SERVER}, which scores {frames}.")
     if outcome.violations:
+        missing = "" if partial else ", or use --partial if only masks are missing"
         raise BddsegError(
-            f"{out} was not written because of {pluralize(len(outcome.violations), 'problem')}, "
-            "listed above.",
-            "Fix the masks, or use --partial if only masks are missing.",
+            f"{out} was not written because of {pluralize(num_problems, 'problem')}, listed above.",
+            f"Fix the masks{missing}.",
         )
+
+
+def _show_violations(results: Path, violations: Iterable[Violation]) -> int:
+    """Print each problem once, with the first files that have it; return how many there are."""
+    files_by_problem: dict[str, list[str]] = defaultdict(list)
+    for each in violations:
+        files_by_problem[each.problem].append(each.file or str(results))
+    for problem, files in files_by_problem.items():
+        num_more = len(files) - _MAX_LISTED
+        more = f" and {num_more:,} more" if num_more > 0 else ""
+        show_note(f"{', '.join(files[:_MAX_LISTED])}{more}: {problem}.")
+    return len(files_by_problem)

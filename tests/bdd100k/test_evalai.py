@@ -102,7 +102,10 @@ def write_truncated(path: Path) -> None:
         (lambda path: write_mask(path, np.full((720, 1280), 255, np.uint8)), "it has ids 255;"),
         (lambda path: write_mask(path, np.full((720, 1280), 3, np.uint8)), "it has ids 3;"),
         (write_colors, "its mode is RGB"),
-        (write_palette, "its mode is P"),
+        (
+            write_palette,
+            "its mode is P, .* convert them: bddseg labels convert .*masks'? -o OUT",
+        ),
         (lambda path: path.write_bytes(b"not an image"), "it cannot be read: it is not a PNG"),
         (write_truncated, "it cannot be read: it is cut off"),
     ],
@@ -114,7 +117,7 @@ def test_each_mask_that_would_be_refused_is_named(
     write(masks / "wrong.png")
     (violation,) = package(masks, tmp_path / "out.zip").violations
     assert violation.file == "wrong.png"
-    assert violation.problem.startswith(problem)
+    assert re.match(problem, violation.problem)
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
 
 
@@ -124,7 +127,6 @@ def test_all_violations_are_found_in_one_call(masks: Path, tmp_path: Path) -> No
     names = {"a", "b", "small", "missing"}
     outcome = package_masks(masks, tmp_path / "out.zip", Split.VAL, names=names)
     assert set(outcome.violations) == {
-        Violation("", "it has 5 masks, and val has 10,000 frames"),
         Violation("b.png", "2 masks have the same name"),
         Violation("sub/b.png", "2 masks have the same name"),
         Violation("c.png", "it is not in the list of names"),

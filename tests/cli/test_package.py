@@ -22,13 +22,13 @@ def out(tmp_path: Path) -> Path:
     return folder
 
 
-def write_record(folder: Path, task: str) -> None:
+def write_record(folder: Path, task: str, source: str = "/data/frames") -> None:
     record = RunRecord(
         model="m",
         task=task,
         weights={},
         arguments={},
-        identity={},
+        identity={"source": source},
         versions={},
         device="cpu",
         started="",
@@ -66,17 +66,55 @@ def test_each_problem_is_listed_and_nothing_is_written(out: Path, tmp_path: Path
     command = ("package", "-r", out, "-o", file, "--names", names, "--split", "val")
     code, _, err = run(*command)
     assert code == 1
-    assert f"{out}: it has 4 masks, and val has 10,000 frames." in err
     assert "c.png: it is not in the list of names." in err
     assert "missing.png: it is in the list of names, and there is no such mask." in err
     assert "small.png: it is 3x3, not 1280x720." in err
-    assert f"{file} was not written because of 4 problems, listed above." in err
+    assert f"{file} was not written because of 3 problems, listed above." in err
+    assert "Fix the masks, or use --partial if only masks are missing." in err
     assert not file.exists()
     code, text, _ = run(*command, "--json")
     assert code == 1
     content = json.loads(text)
     assert content["out"] is None
-    assert len(content["violations"]) == 4
+    assert len(content["violations"]) == 3
+
+
+def test_a_problem_of_many_masks_is_printed_once(out: Path, tmp_path: Path, run: Run) -> None:
+    for number in range(9):
+        write_mask(out / "masks" / f"small-{number}.png", np.zeros((3, 3), np.uint8))
+    command = ("package", "-r", out, "-o", tmp_path / "out.zip", "--partial")
+    code, _, err = run(*command)
+    listed = "small-0.png, small-1.png, small-2.png and 6 more: it is 3x3, not 1280x720.\n"
+    assert (code, err.count("3x3")) == (1, 1)
+    assert err.startswith(listed)
+    assert err.endswith("because of 1 problem, listed above.\nFix the masks.\n")
+    assert len(json.loads(run(*command, "--json")[1])["violations"]) == 9
+
+
+def test_names_are_the_set(out: Path, tmp_path: Path, run: Run) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("a.jpg\nb.jpg\nc.jpg\n")
+    code, text, err = run("package", "-r", out, "-o", tmp_path / "out.zip", "--names", names)
+    assert (code, text[:7]) == (0, "3 masks"), err
+    server = "https://eval.ai/web/challenges/challenge-page/1280"
+    assert err == f"Upload it to {server}, which scores all 20,000 frames of test.\n"
+
+
+def test_frames_of_another_split_are_refused_unless_they_are_listed(
+    out: Path, tmp_path: Path, run: Run
+) -> None:
+    write_record(out, "drivable", source="/data/test/bdd100k/images/100k/val")
+    command = ("package", "-r", out, "-o", tmp_path / "out.zip")
+    code, _, err = run(*command, "--partial")
+    assert code == 1
+    assert "frames in /data/test/bdd100k/images/100k/val seem to be of the split val" in err
+    assert "and --split is test." in err
+    assert "Use --split val; or give the names of all frames with --names FILE" in err
+    assert not (tmp_path / "out.zip").exists()
+    names = tmp_path / "names.txt"
+    names.write_text("a\nb\nc\n")
+    assert run(*command, "--names", names)[0] == 0
+    assert run(*command, "--partial", "--overwrite", "--split", "val")[0] == 0
 
 
 def test_the_number_of_masks_is_that_of_the_split(out: Path, tmp_path: Path, run: Run) -> None:
