@@ -31,6 +31,7 @@ from bddseg.data.encodings import (
 )
 from bddseg.data.mask import get_masks_folder, get_name, list_masks, read_mask
 from bddseg.data.scalabel import (
+    NOT_READ,
     Frame,
     ScalabelFrame,
     encode_frame,
@@ -200,6 +201,10 @@ def _open_items(
 ) -> Iterator[tuple[str, Sequence[_Item]]]:
     """Yield the encoding of a source and its label maps, which can be read until the end."""
     if not is_scalabel(source):
+        if source.is_file():
+            raise BddsegError(
+                f"{source} is neither a folder of PNG files nor JSON in Scalabel format.", NOT_READ
+            )
         paths = list_masks(source)
         encoding = encoding or _detect(paths, source, task, num_threads)
         read = partial(read_label_file, task=task, encoding=encoding)
@@ -230,7 +235,7 @@ def _detect(paths: Sequence[Path], source: Path, task: Task, num_threads: int) -
         raise BddsegError(
             f"{source} has {pluralize(detection.matching, 'file')} without valid {task.name} "
             f"labels, of {len(paths)}.",
-            f"{check}; if they are labels of another task, use -t.",
+            f"{check}; if they are labels of another task, use -t. {NOT_READ}",
         )
     if detection.encoding is Encoding.AMBIGUOUS:
         raise BddsegError(

@@ -22,6 +22,8 @@ from bddseg.io.walk import is_inside, list_files
 from bddseg.tasks.task import IGNORE_INDEX, Task
 from bddseg.types import LabelMap
 
+NOT_READ = "The formats of COCO, CVAT, Label Studio and Cityscapes are written, and not read."
+
 
 class Rle(msgspec.Struct):
     """A run-length encoded mask: the counts as `encode_rle` returns them, and (height, width)."""
@@ -231,7 +233,8 @@ def _read_frames(path: Path) -> list[Frame]:
     except msgspec.ValidationError as error:
         raise BddsegError(
             f"{path} is not in Scalabel format: {error}.",
-            "Every frame needs a name, every label a category, and every rle counts and size.",
+            "Every frame needs a name, every label a category, and every rle counts and size. "
+            f"{NOT_READ}",
         ) from error
     # The last three: the content is not JSON, not text, or nested too deeply.
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -241,5 +244,7 @@ def _read_frames(path: Path) -> list[Frame]:
     if content.frames is not None:
         return content.frames
     if not content.name:
-        raise BddsegError(f"{path} has no list of frames.", "Give a file in Scalabel format.")
+        raise BddsegError(
+            f"{path} has no list of frames.", f"Give a file in Scalabel format. {NOT_READ}"
+        )
     return [Frame(content.name, content.labels, content.size)]

@@ -21,9 +21,10 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import track
 from bddseg.data.annotations.annotation_format import AnnotationOptions
 from bddseg.data.encodings import Encoding
+from bddseg.data.scalabel import NOT_READ
 from bddseg.progress import NUM_CORES, pluralize
 
-_SOURCE = "Folder of PNG files, or Scalabel JSON with masks or polygons."
+_SOURCE = f"Folder of PNG files, or Scalabel JSON with masks or polygons. {NOT_READ}"
 _OUT = "Output folder; for rle, coco and labelstudio a JSON file, for cvat an XML file."
 _TO = (
     "What to write: PNG files (current, legacy, color; cityscapes: its label ids, drivable classes "

@@ -192,3 +192,17 @@ def test_what_does_not_fit_is_refused(
     assert code != 0
     assert message in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("target", ["coco", "labelstudio", "cvat", "cityscapes"])
+def test_formats_that_are_only_written_are_named_when_they_are_given(
+    scenes: Scenes, tmp_path: Path, run: Run, target: str
+) -> None:
+    masks = write_scenes(tmp_path / "masks", {"a": scenes["scene2"]}, "current")
+    written = tmp_path / NAMES.get(target, "ids")
+    assert run("labels", "convert", masks, "-o", written, "--to", target)[0] == 0
+    code, _, err = run("labels", "convert", written, "-o", tmp_path / "out")
+    assert (code, str(written) in err) == (1, True)
+    assert err.endswith(
+        "The formats of COCO, CVAT, Label Studio and Cityscapes are written, and not read.\n"
+    )
