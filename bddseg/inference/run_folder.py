@@ -1,11 +1,12 @@
 """What a run writes besides its results: the manifest of its frames, and the run record."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,7 @@ from bddseg.record import RECORD_NAME, Failure, RunRecord, has_record, read_reco
 from bddseg.tasks.task import Task, get_task
 
 _RECORD_INTERVAL_S = 10.0
+_CHECKSUM = "weights_sha256"
 
 
 class RunFolder:
@@ -170,13 +172,30 @@ def _refuse_inside_frames(spec: RunSpec) -> None:
         )
 
 
-def _describe_other_run(out: Path, earlier: RunRecord, identity: dict[str, object]) -> BddsegError:
-    changed = [
-        f"{key} was {earlier.identity.get(key)} and is {value}"
-        for key, value in identity.items()
-        if earlier.identity.get(key) != value
-    ]
+def _describe_other_run(out: Path, earlier: RunRecord, identity: dict[str, Any]) -> BddsegError:
+    changes = dict(_list_changes(earlier.identity, identity))
+    if "model" in changes:
+        # Nearly all else differs too, because of it.
+        changes = {key: each for key, each in changes.items() if key in ("model", _CHECKSUM)}
+    listed = "; ".join(f"{key} was {old} and is {new}" for key, (old, new) in changes.items())
     return BddsegError(
-        f"{out} holds another run: {'; '.join(changed)}.",
+        f"{out} holds another run: {listed}.",
         "Choose another output with -o, or use --overwrite to replace its results.",
     )
+
+
+def _list_changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, tuple[object, object]]]:
+    """Yield the keys whose values differ, such as "smooth.weight", each with both values."""
+    for key in {**old, **new}:
+        before, now = old.get(key), new.get(key)
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            # The network is what most keys are of; its name would only make them longer.
+            yield from _list_changes(before, now, "" if key == "network" else f"{prefix}{key}.")
+        elif key == _CHECKSUM:
+            yield key, (f"{before}"[:8], f"{now}"[:8])
+        else:
+            yield prefix + key, (before, now)

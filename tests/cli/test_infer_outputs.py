@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,26 +122,44 @@ def test_a_format_added_later_is_added(run: Run, tiny: Path, frames: Path, tmp_p
     assert len(list((out / "rle").rglob("*.json"))) == 5
 
 
-@pytest.mark.parametrize("change", ["weights", "source", "tta", "preprocessing"])
+@pytest.mark.parametrize(
+    ("change", "described"),
+    [
+        ("weights", r"weights_sha256 was [0-9a-f]{8} and is [0-9a-f]{8}"),
+        (
+            "model",
+            r"model was tiny and is other; weights_sha256 was [0-9a-f]{8} and is [0-9a-f]{8}",
+        ),
+        ("source", r"source was \S+frames and is \S+frames/night"),
+        ("tta", "tta was False and is True"),
+        ("preprocessing", r"preprocessing.size_hw was \[64, 96\] and is \[32, 48\]"),
+        ("postprocessing", "postprocessing.min_region was 0 and is 500"),
+    ],
+)
 def test_another_run_in_the_same_folder_is_refused(
-    run: Run, tiny: Path, frames: Path, tmp_path: Path, change: str
+    run: Run, tiny: Path, frames: Path, tmp_path: Path, change: str, described: str
 ) -> None:
     out = tmp_path / "out"
     run("infer", tiny, frames, "-o", out)
     before = (out / "run.json").read_text()
     options = []
-    if change == "weights":
+    if change in ("weights", "model"):
         state = torch.load(tiny.with_name("tiny.pth"), weights_only=True)
         torch.save({name: tensor * 0 for name, tensor in state.items()}, tiny.with_name("tiny.pth"))
+    if change == "model":
+        text = tiny.read_text().replace('name = "tiny"', 'name = "other"')
+        tiny.write_text(text.replace("size_hw = [64, 96]", "size_hw = [32, 48]"))
     elif change == "source":
         frames = frames / "night"
     elif change == "tta":
         options = ["--tta"]
-    else:
+    elif change == "postprocessing":
+        options = ["--min-region", "500"]
+    elif change == "preprocessing":
         tiny.write_text(tiny.read_text().replace("size_hw = [64, 96]", "size_hw = [32, 48]"))
     code, _, err = run("infer", tiny, frames, "-o", out, *options)
     assert code == 1
-    assert f"{out} holds another run:" in err
+    assert re.search(f"out holds another run: {described}\\.\n", err), err
     assert "--overwrite" in err
     assert (out / "run.json").read_text() == before
     code, text, _ = run("infer", tiny, frames, "-o", out, *options, "--overwrite")

@@ -129,16 +129,17 @@ def test_a_run_with_another_weight_or_other_frames_between_is_another_run(
 ) -> None:
     out = tmp_path / "out"
     assert run("infer", entry, drives, "-o", out, "--smooth", 0.5)[0] == 0
-    for options in ((), ("--smooth", 0.4)):
+    changes = {(): "smooth was {'weight': 0.5", ("--smooth", 0.4): "smooth.weight was 0.5 and is"}
+    for options, change in changes.items():
         code, _, err = run("infer", entry, drives, "-o", out, *options)
-        assert (code, "holds another run: smooth was {'weight': 0.5" in err) == (1, True), err
+        assert (code, f"holds another run: {change}" in err) == (1, True), err
     video = tmp_path / "drive.mp4"
     write_video(video, film(1, 9), Fraction(10))
     smoothed = ("-o", tmp_path / "out2", "--smooth", 0.5)
     assert run("infer", entry, video, *smoothed)[0] == 0
     for other in (("--every", 2), ("--start", 3)):
         code, _, err = run("infer", entry, video, *smoothed, *other)
-        assert (code, "holds another run: smooth was" in err) == (1, True), err
+        assert (code, f"holds another run: smooth.{other[0][2:]} was" in err) == (1, True), err
     assert run("infer", entry, video, *smoothed, "--end", 5)[0] == 0
 
 
