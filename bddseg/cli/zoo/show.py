@@ -11,6 +11,7 @@ from bddseg.io.read import is_file
 from bddseg.io.urls import redact
 from bddseg.specs import Entry
 from bddseg.zoo.availability import find_availability
+from bddseg.zoo.bibtex import format_bibtex
 from bddseg.zoo.cache import get_weights_path
 from bddseg.zoo.catalog import find_entry, format_entry
 
@@ -25,6 +26,10 @@ def show_model(
         bool,
         typer.Option("--toml", help="Print the entry's TOML, to start your own entry from."),
     ] = False,
+    as_bibtex: Annotated[
+        bool,
+        typer.Option("--bibtex", help="Print the publication for BibTeX; without its authors."),
+    ] = False,
 ) -> None:
     """Show everything about one model.
 
@@ -37,6 +42,8 @@ def show_model(
         show_json(describe(entry))
     elif as_toml:
         show(format_entry(entry))
+    elif as_bibtex:
+        show(format_bibtex(entry))
     else:
         show(_make_table(entry))
 

@@ -29,6 +29,29 @@ def test_the_toml_is_an_entry_of_ones_own(
     assert read_entry(path) == find_entry(models[0])
 
 
+def test_the_publication_is_printed_for_bibtex(run: Run, tiny: Path) -> None:
+    code, out, _ = run("zoo", "show", "pspnet_r50-d8_512x1024_40k", "--bibtex")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("% ")
+    assert lines[1:] == [
+        "@misc{pspnet,",
+        "  title = {{Pyramid Scene Parsing Network}},",
+        "  howpublished = {CVPR 2017},",
+        "  year = {2017},",
+        "  url = {https://arxiv.org/abs/1612.01105},",
+        "}",
+    ]
+    paper = '[paper]\ntitle = "R&D"\nurl = "https://a.org/r&d"\n'
+    text = tiny.read_text()
+    tiny.write_text(text.replace("[weights]", f"{paper}[weights]"))
+    out = run("zoo", "show", tiny, "--bibtex")[1]
+    assert "  title = {{R\\&D}},\n  url = {https://a.org/r&d},\n}" in out
+    tiny.write_text(text)
+    code, _, err = run("zoo", "show", tiny, "--bibtex")
+    assert (code, "The entry of tiny has no publication." in err) == (1, True)
+
+
 def test_an_unknown_model_is_an_error_with_a_next_step(run: Run) -> None:
     code, out, err = run("zoo", "show", "nonsense")
     assert (code, out) == (1, "")
