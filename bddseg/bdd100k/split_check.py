@@ -1,4 +1,4 @@
-"""Whether results are of the split that they are said to be, as far as folders show it."""
+"""Checking which split results are of, as far as folders show it."""
 
 from collections.abc import Sequence
 from pathlib import Path

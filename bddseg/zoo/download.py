@@ -34,7 +34,7 @@ from bddseg.zoo.cache import (
     store_file,
 )
 from bddseg.zoo.checksums import Checksum, hash_file, parse_md5
-from bddseg.zoo.failure import make_error
+from bddseg.zoo.failure import Failure, make_error
 from bddseg.zoo.resume import check_size, check_space
 
 if TYPE_CHECKING:
@@ -132,13 +132,15 @@ class Downloader:
         return self._client_or_none
 
     def _try_sources(self, asset: Asset, path: Path) -> None:
-        failures: dict[str | Path, DownloadError] = {}
+        failures: list[Failure] = []
         for address in list_addresses(asset, self._options):
             try:
                 self._download_from(address, asset, path)
                 return
             except DownloadError as error:
-                failures[address] = error
+                # Not the error itself: it would keep sockets open.
+                is_unchecked = isinstance(error, NoChecksumError)
+                failures.append(Failure(address, str(error), is_unchecked))
                 _log.info("%s: %s", redact(str(address)), error)
         raise make_error(asset, self._options, failures)
 
@@ -205,7 +207,7 @@ class Downloader:
         name = address.name if isinstance(address, Path) else get_file_name(address)
         problem = "no checksum is published for it"
         for md5_address in list_md5_addresses(asset, address):
-            digest, reason = None, "it has none of this file"
+            digest, reason = None, "it has no MD5 of this file"
             try:
                 digest = parse_md5(self._read_text(md5_address), name)
             except (UnreadableFileError, DownloadError) as error:

@@ -1,20 +1,33 @@
 """The error for a file that no source provides: why not, and what to do instead."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bddseg.errors import BddsegError, quote
 from bddseg.io.urls import redact
 from bddseg.specs import Entry
-from bddseg.zoo.addresses import DownloadError, DownloadOptions, NoChecksumError
+from bddseg.zoo.addresses import DownloadOptions
 from bddseg.zoo.assets import Asset, AssetKind
 from bddseg.zoo.availability import ZOO_OUTAGE, Availability, find_availability
 from bddseg.zoo.catalog import list_entries
 
 
-def make_error(
-    asset: Asset, options: DownloadOptions, failures: Mapping[str | Path, DownloadError]
-) -> BddsegError:
+class Failure(NamedTuple):
+    """Why a source does not provide a file.
+
+    Attributes:
+        address: URL or path of the source.
+        reason: Why not, in a few words.
+        is_unchecked: Whether the file is there, and only a checksum is missing.
+    """
+
+    address: str | Path
+    reason: str
+    is_unchecked: bool
+
+
+def make_error(asset: Asset, options: DownloadOptions, failures: Sequence[Failure]) -> BddsegError:
     """Return the error for a file that no source provides.
 
     Args:
@@ -22,14 +35,12 @@ def make_error(
         options: What the user asked for.
         failures: Why each source does not provide it, in the order in which they were tried.
     """
-    unchecked = [
-        address for address, error in failures.items() if isinstance(error, NoChecksumError)
-    ]
-    for address in unchecked:
-        if isinstance(address, Path):
-            return _make_local_error(asset, address, failures[address])
+    unchecked = [each for each in failures if each.is_unchecked]
+    for each in unchecked:
+        if isinstance(each.address, Path):
+            return _make_local_error(asset, each.address, each.reason)
     parts = [f"{asset.path.name} cannot be downloaded."]
-    parts += [f"{redact(str(address))}: {error}." for address, error in failures.items()]
+    parts += [f"{redact(str(each.address))}: {each.reason}." for each in failures]
     command = f"bddseg zoo download {_get_model(asset)}"
     ways = [f"the file without a check ({command} --allow-unverified)"] if unchecked else []
     if asset.in_catalog:
@@ -45,7 +56,7 @@ def make_error(
     return BddsegError(" ".join(parts), f"Use {'; or '.join(ways)}.")
 
 
-def _make_local_error(asset: Asset, path: Path, error: DownloadError) -> BddsegError:
+def _make_local_error(asset: Asset, path: Path, reason: str) -> BddsegError:
     """Return the error for a file of the user that no checksum is known of."""
     model, file = _get_model(asset), quote(path)
     ways = [
@@ -56,7 +67,7 @@ def _make_local_error(asset: Asset, path: Path, error: DownloadError) -> BddsegE
         ways.insert(0, f"use it where it is: bddseg infer {model} FRAMES --weights {file}")
     hint = "; or ".join(ways)
     return BddsegError(
-        f"{path} was not copied to the cache: {error}.", f"{hint[0].upper()}{hint[1:]}"
+        f"{path} was not copied to the cache: {reason}.", f"{hint[0].upper()}{hint[1:]}"
     )
 
 
