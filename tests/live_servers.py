@@ -1,4 +1,7 @@
-"""Servers of live video on loopback, which tests and benchmarks read; frames show their number."""
+"""Servers of live video on loopback, which tests and benchmarks read; frames show their number.
+
+And how tests read them.
+"""
 
 import socket
 import socketserver
@@ -13,6 +16,9 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from bddseg.data.sources.live import LiveSource
+from bddseg.data.sources.source import LiveOptions, Selection, open_source
+from bddseg.errors import BddsegError
 from bddseg.types import Image
 
 HEIGHT, WIDTH = 48, 128
@@ -42,8 +48,39 @@ def encode_numbered(number: int) -> bytes:
     return cv2.imencode(".jpg", draw_number(number))[1].tobytes()
 
 
+def open_live(source: str, limit: int | None = None, **options: object) -> LiveSource:
+    """Return a live source, with short limits unless `options` are others."""
+    settings: dict[str, object] = {"timeout_s": 1.0, "max_reconnects": 2} | options
+    live = LiveOptions(**settings)  # type: ignore[arg-type]
+    opened = open_source(source, Selection(limit=limit, live=live))
+    assert isinstance(opened, LiveSource)
+    return opened
+
+
+def read_numbers(source: LiveSource, pause_s: float = 0.0) -> Iterator[tuple[str, int]]:
+    """Yield names and drawn numbers of frames."""
+    for ref in source.items():
+        ((_, image),) = source.read([ref])
+        assert not isinstance(image, BddsegError), image
+        yield ref.name, read_number(image)
+        time.sleep(pause_s)
+
+
+def find_free_port() -> int:
+    """Return a port of this machine at which nothing listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
 class LiveServer:
     """A server whose clients each get numbered frames at a rate, as long as they are connected.
+
+    Args:
+        rate: Frames per second.
+        end: Number of frames after which it sends no more.
+        port: Where it listens; 0 is any port that is free.
 
     Attributes:
         sent: Number of frames that were made so far, for all clients together.
@@ -51,12 +88,13 @@ class LiveServer:
         refuses: While it is set, connections are closed at once.
     """
 
-    def __init__(self, rate: float = 50.0, end: int | None = None) -> None:
+    def __init__(self, rate: float = 50.0, end: int | None = None, port: int = 0) -> None:
         self.sent = 0
         self.end = end
         self.stalls = threading.Event()
         self.refuses = threading.Event()
         self._rate = rate
+        self._address = ("127.0.0.1", port)
         self._closed = threading.Event()
         self._connections: set[socket.socket] = set()
         self._calls: list[Callable[[], None]] = []
@@ -144,7 +182,7 @@ class MjpegServer(LiveServer):
             def log_message(self, *_: object) -> None:
                 pass
 
-        return _Server(("127.0.0.1", 0), Handler)
+        return _Server(self._address, Handler)
 
 
 class RtspServer(LiveServer):
@@ -196,7 +234,7 @@ class RtspServer(LiveServer):
                         self.wfile.write(b"$\0" + len(packet).to_bytes(2, "big") + packet)
                         sequence = (sequence + 1) % 65536
 
-        return _Server(("127.0.0.1", 0), Handler)
+        return _Server(self._address, Handler)
 
     def encode(self, connection: socket.socket) -> Iterator[bytes]:
         """Yield parts of a transport stream of numbered frames, each a key frame."""

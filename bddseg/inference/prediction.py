@@ -30,6 +30,9 @@ class Prediction:
         labels: Class ids, (H, W), uint8, at the image's size.
         task: What the ids mean.
         name: Name of the frame, if it has one.
+        time: Of a live source, when the frame came, in seconds of Unix time, as in `frames.csv`; of
+            a video, its position in seconds from the first frame; None where it is not known.
+        latency_ms: Of a live source, milliseconds from when the frame came to this prediction.
         image: The image, RGB, (H, W, 3), uint8, where it was kept.
         raw_logits: Logits, (K, h, w), at the size of the network's input, where they were kept.
         align_corners: How they are interpolated to the image's size.
@@ -38,6 +41,8 @@ class Prediction:
     labels: LabelMap
     task: Task
     name: str = ""
+    time: float | None = field(default=None, repr=False)
+    latency_ms: float | None = field(default=None, repr=False)
     image: Image | None = field(default=None, repr=False)
     raw_logits: Optional["Tensor"] = field(default=None, repr=False)
     align_corners: bool = field(default=False, repr=False)

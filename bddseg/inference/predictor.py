@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import overload
@@ -15,7 +16,7 @@ from torch import Tensor
 from bddseg.data.preprocess import get_image_area, preprocess
 from bddseg.data.regions import postprocess
 from bddseg.data.sources.live import IterableSource
-from bddseg.data.sources.source import OpenSource, Selection, open_source, read_all
+from bddseg.data.sources.source import FrameRef, OpenSource, Selection, open_source, read_all
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.images import ImageLike, Inputs, preprocess_on_device, to_image
 from bddseg.inference.postprocess import apply_class_map, mark_not_finite
@@ -126,13 +127,15 @@ class Predictor:
         """Yield a prediction for each frame of a source, one at a time, in constant memory.
 
         Of a live source (the URL of a stream, a camera, standard input), it is the newest frame
-        each time; those before are dropped.
+        each time; those before are dropped. `Prediction.time` is when it came, and `latency_ms`
+        how long ago that was.
 
         Args:
             source: Anything that `bddseg infer` takes (an image, a folder, a glob pattern, a list
                 file, a video, a folder of videos, a live source, a source of a plugin), or an
                 iterable of images, such as a generator.
-            selection: Which frames of a file source, and how those of a live one are received.
+            selection: Which frames of a file source, and how those of a live one are received: see
+                `LiveOptions` in `bddseg.data.sources.source`.
             bgr: Arrays of three channels are BGR.
             smooth: Weight of the newest frame in an average of logits over time, which starts again
                 at scene cuts; with 1, each frame is for itself.
@@ -162,7 +165,7 @@ class Predictor:
         for ref, image in read_all(opened):
             if isinstance(image, BddsegError):
                 raise image
-            yield next(self.predict_tasks(image, ref.name, smoother))
+            yield next(self.predict_frame(ref, image, smoother))
 
     def prepare(self, image: Image) -> Inputs:
         """Return an image, RGB (H, W, 3) uint8, as `compute_logits` takes it."""
@@ -265,6 +268,16 @@ class Predictor:
         for task, logits in zip(self.tasks, outputs, strict=True):
             labels = self.argmax(logits, inputs.size_hw)[0]
             yield self.finish(inputs, labels, logits[0], task=task, image=image, name=name)
+
+    def predict_frame(
+        self, ref: FrameRef, image: Image, smoother: Smoother | None = None
+    ) -> Iterator[Prediction]:
+        """Yield the prediction of each task for a frame of a source, with its time and latency.
+
+        The parameters and errors are those of `predict_tasks`.
+        """
+        for prediction in self.predict_tasks(image, ref.name, smoother):
+            yield replace(prediction, time=ref.time, latency_ms=ref.get_latency_ms())
 
     def in_float32(self, tasks: Sequence[Task]) -> "Predictor":
         """Return the same model computing in float32, for some of its tasks."""

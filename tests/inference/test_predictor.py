@@ -208,7 +208,11 @@ def test_a_stream_takes_folders_videos_and_generators(
 ) -> None:
     names = [prediction.name for prediction in model.stream(frames)]
     assert names == ["a", "b", "night/c", "night/rain/d", "night/rain/e"]
-    assert [each.name for each in model.stream(str(drive))] == [f"{n:06}" for n in range(4)]
+    predictions = list(model.stream(str(drive)))
+    assert [each.name for each in predictions] == [f"{n:06}" for n in range(4)]
+    # Positions in the video, in seconds.
+    assert [each.time for each in predictions] == pytest.approx([0, 0.04, 0.08, 0.12])
+    assert {each.latency_ms for each in predictions} == {None}
 
     def generate() -> Iterator[Array]:
         yield image

@@ -32,11 +32,11 @@ class CameraSource(LiveSource):
     def __init__(self, camera: str, selection: Selection) -> None:
         super().__init__(f"Camera {camera}", self._receive, selection, reconnects=True)
         self._number = int(camera.removeprefix("/dev/video"))
-        if sys.platform == "linux" and not Path(f"/dev/video{self._number}").exists():
+        if not selection.live.wait_s and not self._exists():
             found = ", ".join(sorted(map(str, Path("/dev").glob("video*"))))
             raise BddsegError(
                 f"There is no camera {camera}: /dev/video{self._number} does not exist.",
-                f"Cameras: {found or 'none'}.",
+                f"Cameras: {found or 'none'}. --wait SECONDS waits for one.",
             )
 
     @classmethod
@@ -52,7 +52,13 @@ class CameraSource(LiveSource):
         del exclude
         return cls(source, selection)
 
+    def _exists(self) -> bool:
+        return sys.platform != "linux" or Path(f"/dev/video{self._number}").exists()
+
     def _receive(self) -> Iterator[Grab]:
+        # OpenCV writes a warning of its own about a camera that is not there.
+        if not self._exists():
+            raise ValueError(f"/dev/video{self._number} does not exist")
         yield from receive_capture(cv2.VideoCapture(self._number))
 
 

@@ -1,5 +1,6 @@
 """What a source of frames is, and opening one by name."""
 
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,17 +29,26 @@ class FrameRef:
             under this name.
         index: Its number in a video or a stream, from 0 in the order of display.
         segment: Frames of one segment are best read together, in order.
+        time: Of a live source, when it came, in seconds of Unix time; of a video, its position in
+            seconds from the first frame; None where it is not known.
+        came_s: Of a live source, when it came, as `time.monotonic` counts.
     """
 
     file: str
     name: str
     index: int | None = None
     segment: int = 0
+    time: float | None = None
+    came_s: float | None = None
 
     @property
     def path(self) -> Path:
         """The image or video file."""
         return Path(self.file)
+
+    def get_latency_ms(self) -> float | None:
+        """Return how many milliseconds ago it came; None if it is not of a live source."""
+        return None if self.came_s is None else 1000 * (time.monotonic() - self.came_s)
 
     def __str__(self) -> str:
         return self.file if self.index is None else f"{self.file}, frame {self.index}"
@@ -50,13 +60,15 @@ class LiveOptions:
 
     Attributes:
         timeout_s: Seconds without a frame after which the source is opened again, or given up.
-        max_reconnects: How often in a row it is opened again.
+        max_reconnects: How often in a row it is opened again, after its first frame.
+        wait_s: Seconds in which it may come up: it is opened again until its first frame.
         drop: Use the newest frame and drop those before; otherwise the sender waits.
         raw: Format and size of raw frames from standard input, such as "bgr24:1280x720".
     """
 
     timeout_s: float = 10.0
     max_reconnects: int = 10
+    wait_s: float = 0.0
     drop: bool = True
     raw: str = ""
 

@@ -39,6 +39,7 @@ class VideoIndex:
         keys: Numbers of the key frames, ascending.
         segments: Numbers of the key frames from which frames are decoded; the first one is 0.
         rate: Average number of frames per second.
+        time_base: Seconds of a unit of `times`.
     """
 
     num_frames: int
@@ -46,6 +47,11 @@ class VideoIndex:
     keys: tuple[int, ...]
     segments: tuple[int, ...]
     rate: "Fraction"
+    time_base: "Fraction"
+
+    def get_position(self, number: int) -> float | None:
+        """Return when a frame is shown, in seconds from the first one; None if it is unknown."""
+        return float((self.times[number] - self.times[0]) * self.time_base) if self.times else None
 
     def find_segment(self, number: int) -> int:
         """Return the number of the key frame from which a frame is decoded."""
@@ -96,7 +102,8 @@ class VideoSource:
                 "Correct --start, --end and --every.",
             )
         for number in numbers:
-            yield FrameRef(str(self.path), f"{number:06}", number, index.find_segment(number))
+            segment, position = index.find_segment(number), index.get_position(number)
+            yield FrameRef(str(self.path), f"{number:06}", number, segment, position)
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image | BddsegError]]:
         """Yield frames of one segment in order, or why one cannot be decoded."""
@@ -143,19 +150,20 @@ def _index_video(path: Path, version: tuple[int, int]) -> VideoIndex:
         ]
         rate = stream.average_rate or stream.guessed_rate
         is_reordered = stream.codec_context.has_b_frames
+        time_base = stream.time_base
     if not packets or not rate:
         raise ValueError("it has no frames")
     stored = [pts for pts, _ in packets]
     times = sorted({pts for pts in stored if pts is not None})
     if len(times) < len(stored) or (is_reordered and times == stored):
-        return VideoIndex(len(stored), (), (0,), (0,), rate)
+        return VideoIndex(len(stored), (), (0,), (0,), rate, time_base)
     # A recording that was cut can begin with another frame than a key frame.
     keys = [number for number, (_, is_key) in enumerate(sorted(packets)) if is_key or number == 0]
     segments = [0]
     for key in keys:
         if key - segments[-1] >= _SEGMENT_FRAMES:
             segments.append(key)
-    return VideoIndex(len(times), tuple(times), tuple(keys), tuple(segments), rate)
+    return VideoIndex(len(times), tuple(times), tuple(keys), tuple(segments), rate, time_base)
 
 
 def _is_hidden(packet: Any) -> bool:

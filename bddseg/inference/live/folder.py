@@ -26,7 +26,7 @@ class LiveFolder:
     """The output folder of a live run.
 
     `frames.csv` has a line for each frame that has results: its name, when it came, in seconds of
-    Unix time, and how many milliseconds later its results were written.
+    Unix time (`Prediction.time`), and how many milliseconds later its results were written.
 
     Args:
         spec: What the run is asked to do.
@@ -89,11 +89,12 @@ class LiveFolder:
             self._write_record()
             self._written_s = time.monotonic()
 
-    def log(self, ref: FrameRef, latency_s: float) -> None:
+    def log(self, ref: FrameRef, latency_ms: float) -> None:
         """List a frame whose results are written."""
         assert self._frames
-        came_s = time.time() - latency_s
-        self._frames.write(f"{ref.name},{came_s:.3f},{1000 * latency_s:.1f}\n")
+        # A plugin's source may not know when its frames came.
+        came = time.time() - latency_ms / 1000 if ref.time is None else ref.time
+        self._frames.write(f"{ref.name},{came:.3f},{latency_ms:.1f}\n")
 
     def finish(self) -> None:
         """Write what is made of all frames, and the final record.

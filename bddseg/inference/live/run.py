@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -68,8 +69,9 @@ class LiveRun:
             # Without its password.
             name = self._source.name
             self.record.arguments["source"] = self.record.identity["source"] = name
+            self._source.reader.note = self._progress.note
         self._folder = LiveFolder(spec, self.record) if spec.formats else None
-        self._latencies_s: deque[float] = deque(maxlen=_MAX_LATENCIES)
+        self._latencies_ms: deque[float] = deque(maxlen=_MAX_LATENCIES)
         self._stopwatch = Stopwatch()
         self._slots = threading.BoundedSemaphore(1 + _MAX_WAITING)
         self._failure: BaseException | None = None
@@ -155,12 +157,13 @@ class LiveRun:
         ref: FrameRef,
         image: Image | BddsegError,
     ) -> None:
-        came_s = self._get_stats().came_s
+        if ref.came_s is None:
+            ref = replace(ref, came_s=time.monotonic())
         try:
             if isinstance(image, BddsegError):
                 raise image
             with self._stopwatch.time("network"):
-                predictions = list(predictor.predict_tasks(image, ref.name, smoother))
+                predictions = list(predictor.predict_frame(ref, image, smoother))
         except BddsegError as error:
             if len(self.record.failures) < _MAX_FAILURES:
                 self.record.failures.append(Failure(frame=str(ref), error=str(error)))
@@ -171,44 +174,42 @@ class LiveRun:
                 viewer.show(predictions[0])
         if self._folder:
             self._slots.acquire()
-            pool.submit(self._write, ref, predictions, came_s)
+            pool.submit(self._write, ref, predictions)
         else:
-            self._finish_frame(came_s)
+            self._finish_frame(ref)
         self._count()
         self._progress.update(done=self.record.done, failed=len(self.record.failures))
 
-    def _write(self, ref: FrameRef, predictions: Sequence[Prediction], came_s: float) -> None:
+    def _write(self, ref: FrameRef, predictions: Sequence[Prediction]) -> None:
         assert self._folder
         try:
             with self._stopwatch.time("write"):
                 self._folder.write(ref, predictions)
-            self._folder.log(ref, self._finish_frame(came_s))
+            self._folder.log(ref, self._finish_frame(ref))
         except BaseException as error:
             self._failure = error
         finally:
             self._slots.release()
 
-    def _finish_frame(self, came_s: float) -> float:
-        """Return how many seconds after it came a frame was done."""
-        latency_s = time.monotonic() - came_s
-        self._latencies_s.append(latency_s)
+    def _finish_frame(self, ref: FrameRef) -> float:
+        """Return how many milliseconds after it came a frame was done."""
+        latency_ms = ref.get_latency_ms() or 0.0
+        self._latencies_ms.append(latency_ms)
         self.record.done += 1
-        return latency_s
+        return latency_ms
 
     def _get_stats(self) -> LiveStats:
         return self._source.stats if isinstance(self._source, LiveSource) else LiveStats()
 
     def _count(self) -> None:
-        """Take the source's counts into the record, and note that it was opened again."""
+        """Take the source's counts into the record."""
         stats, record = self._get_stats(), self.record
-        if stats.reconnects > record.reconnects:
-            self._progress.note(f"{record.arguments['source']} was opened again.")
         record.dropped, record.reconnects = stats.dropped, stats.reconnects
         record.frames = stats.received or record.done + len(record.failures)
 
     def _measure_latency(self) -> None:
-        if isinstance(self._source, LiveSource) and self._latencies_s:
-            p50, p99 = (1000 * np.percentile(self._latencies_s, (50, 99))).round(1).tolist()
+        if isinstance(self._source, LiveSource) and self._latencies_ms:
+            p50, p99 = np.percentile(self._latencies_ms, (50, 99)).round(1).tolist()
             self.record.latency_ms = {"p50": p50, "p99": p99}
 
     def _describe_worker(self) -> WorkerStats:

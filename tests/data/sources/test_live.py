@@ -18,11 +18,12 @@ from live_servers import (
     RtspServer,
     draw_number,
     encode_numbered,
-    read_number,
+    open_live,
+    read_numbers,
 )
 
 from bddseg.data.sources.camera import CameraSource, receive_capture
-from bddseg.data.sources.live import IterableSource, LiveSource
+from bddseg.data.sources.live import IterableSource
 from bddseg.data.sources.source import LiveOptions, Selection, open_source
 from bddseg.data.sources.stream import StreamSource
 from bddseg.errors import BddsegError
@@ -33,23 +34,6 @@ av = pytest.importorskip("av", reason="needs the video extra")
 
 pytestmark = pytest.mark.timeout(60)
 SERVERS = pytest.mark.parametrize("server_type", [MjpegServer, RtspServer])
-
-
-def open_live(source: str, limit: int | None = None, **options: object) -> LiveSource:
-    settings: dict[str, object] = {"timeout_s": 1.0, "max_reconnects": 2} | options
-    live = LiveOptions(**settings)  # type: ignore[arg-type]
-    opened = open_source(source, Selection(limit=limit, live=live))
-    assert isinstance(opened, LiveSource)
-    return opened
-
-
-def read_numbers(source: LiveSource, pause_s: float = 0.0) -> Iterator[tuple[str, int]]:
-    """Yield names and drawn numbers of frames."""
-    for ref in source.items():
-        ((_, image),) = source.read([ref])
-        assert not isinstance(image, BddsegError), image
-        yield ref.name, read_number(image)
-        time.sleep(pause_s)
 
 
 @SERVERS
@@ -77,59 +61,6 @@ def test_nothing_is_dropped_where_the_sender_is_to_wait() -> None:
         numbers = [number for _, number in read_numbers(source, pause_s=0.05)]
     assert numbers == list(range(12))
     assert source.stats.dropped == 0
-
-
-@SERVERS
-def test_a_stream_that_goes_away_and_comes_back_goes_on(server_type: type[LiveServer]) -> None:
-    with server_type() as server:
-        source = open_live(server.url, limit=8)
-        numbers = []
-        for _, number in read_numbers(source):
-            numbers.append(number)
-            if len(numbers) == 4:
-                server.disconnect()
-    assert len(numbers) == 8
-    assert numbers == sorted(numbers)
-    assert source.stats.reconnects == 1
-
-
-@SERVERS
-def test_a_stream_that_does_not_come_back_is_given_up(server_type: type[LiveServer]) -> None:
-    started_s = time.monotonic()
-    with server_type() as server:
-        source = open_live(server.url)
-        with pytest.raises(BddsegError, match="2 attempts to open it again failed") as caught:
-            for _ in read_numbers(source):
-                server.refuses.set()
-                server.disconnect()
-    assert "--reconnects" in str(caught.value)
-    assert "secret" not in str(caught.value)
-    assert source.stats.reconnects == 2
-    assert time.monotonic() - started_s < 15
-
-
-@SERVERS
-def test_a_stream_that_stalls_is_opened_again(server_type: type[LiveServer]) -> None:
-    with server_type() as server:
-        source = open_live(server.url, limit=4, max_reconnects=5)
-        count = 0
-        for _ in read_numbers(source):
-            count += 1
-            if count == 2:
-                server.stalls.set()
-                server.when_connected(server.stalls.clear)
-    assert count == 4
-    assert source.stats.reconnects >= 1
-
-
-def test_what_cannot_be_opened_is_an_error_at_once() -> None:
-    with MjpegServer() as server:
-        wrong = server.url.replace("/video", "/nothing")
-        with pytest.raises(BddsegError, match=r"/nothing cannot be read: .*404"):
-            list(open_live(wrong).items())
-        closed = server.url
-    with pytest.raises(BddsegError, match=r"cannot be read: .*[Cc]onnection refused"):
-        list(open_live(closed).items())
 
 
 def test_a_file_behind_a_url_is_read_once_and_whole(tmp_path: Path) -> None:

@@ -234,6 +234,20 @@ def test_frames_are_selected_and_named_by_number(
     assert {ref.segment for ref in refs} <= {0, 16, 32}
 
 
+@pytest.mark.parametrize("varying", [False, True], ids=["constant rate", "varying rate"])
+def test_frames_have_their_position_in_seconds(tmp_path: Path, varying: bool) -> None:
+    path = write_numbered(tmp_path / "drive.mp4", "libx264", varying=varying)
+    refs = list(VideoSource.open(str(path), Selection(every=5)).items())
+    expected = [(n * n + n if varying else n) / 25 for n in range(0, NUM_FRAMES, 5)]
+    # A unit of time in the file is less than a millisecond.
+    assert [ref.time for ref in refs] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_position_is_unknown_where_the_file_has_no_times(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "drive.avi", "libx264")
+    assert {ref.time for ref in VideoSource.open(str(path), Selection()).items()} == {None}
+
+
 def test_a_selection_without_frames_is_an_error(video: Path) -> None:
     source = VideoSource.open(str(video), Selection(start=NUM_FRAMES))
     with pytest.raises(BddsegError, match="has 36 frames, and none of them is selected"):

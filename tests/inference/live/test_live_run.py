@@ -29,10 +29,11 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class RecordingViewer:
-    """A viewer that keeps the names of what it shows, and can be slow; it is closed at a count."""
+    """A viewer that keeps what it shows, and can be slow; it is closed at a count."""
 
     def __init__(self, pause_s: float = 0.0, close_after: int = 1_000_000) -> None:
         self.names: list[str] = []
+        self.times: list[float | None] = []
         self.closed = 0
         self._pause_s = pause_s
         self._close_after = close_after
@@ -43,6 +44,7 @@ class RecordingViewer:
 
     def show(self, prediction: Prediction) -> None:
         self.names.append(prediction.name)
+        self.times.append(prediction.time)
         prediction.overlay()
         time.sleep(self._pause_s)
 
@@ -86,6 +88,7 @@ def test_frames_that_come_while_the_network_is_busy_are_dropped_and_counted(
     times = [float(row["time"]) for row in rows]
     assert times == sorted(times)
     assert abs(times[-1] - time.time()) < 30
+    assert times == [round(each, 3) for each in viewer.times if each is not None]
     for name in viewer.names:
         assert read_mask(out / "masks" / f"{name}.png").shape == (48, 128)
         # No frame is dropped on the way to us: its number is the one it was sent with.
@@ -181,6 +184,26 @@ def test_a_password_is_in_no_record(tiny: Path, tmp_path: Path) -> None:
     assert "secret" not in (tmp_path / "out" / "run.json").read_text()
 
 
+def test_predictions_of_a_live_source_have_its_time_and_their_latency(tiny: Path) -> None:
+    model = load_model(tiny)
+    with MjpegServer(rate=20) as server:
+        started = time.time()
+        pairs = []
+        for prediction in model.stream(server.url, selection=Selection(limit=5)):
+            assert prediction.time is not None
+            assert prediction.latency_ms is not None
+            age_ms = 1000 * (time.time() - prediction.time)
+            # The clock of the time can be set while the test runs; not so often.
+            assert 0 < prediction.latency_ms <= age_ms + 1
+            assert age_ms - prediction.latency_ms < 1000
+            pairs.append((started, prediction.time))
+            started = prediction.time
+    assert len(pairs) == 5
+    assert all(before < after for before, after in pairs)
+    (still,) = model.stream([draw_number(0)])
+    assert (still.time, still.latency_ms) == (None, None)
+
+
 def test_a_generator_can_be_a_live_source_of_the_api(tiny: Path) -> None:
     def generate() -> Iterator[Image]:
         for number in range(40):
@@ -192,6 +215,7 @@ def test_a_generator_can_be_a_live_source_of_the_api(tiny: Path) -> None:
     for prediction in model.stream(generate(), drop=True):
         assert prediction.image is not None
         assert read_number(prediction.image) == int(prediction.name)
+        assert prediction.time is not None
         names.append(prediction.name)
         time.sleep(0.1)
     assert 2 <= len(names) < 20
