@@ -72,7 +72,8 @@ class RunRecord:
         done: Number of frames whose results were written.
         skipped: Number of frames whose results were there already.
         failures: Frames without a result.
-        dropped: Number of frames of a live source that gave way to newer ones.
+        dropped: Number of frames of a live source that were not used: newer ones replaced
+            them, they came too early for the maximum rate, or they are damaged.
         reconnects: How often a live source was opened again.
         latency_ms: Of a live source, median and 99th percentile of the last 10,000 frames' times
             from when they came to when their results were written: "p50" and "p99".

@@ -1,5 +1,6 @@
 """Live sources: frames that come by themselves, of which the newest is used and others dropped."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from bddseg.data.sources.live_reader import Grab, LiveReader, LiveStats, Receive
@@ -31,7 +32,13 @@ class LiveSource:
         if (selection.start, selection.end, selection.every) != (0, None, 1):
             raise BddsegError(
                 f"--start, --end and --every select frames of a video, and {name} is live.",
-                "Use --limit.",
+                "Use --limit N, or --max-fps N for fewer frames per second.",
+            )
+        max_fps = selection.live.max_fps
+        if max_fps is not None and not 0 < max_fps < math.inf:
+            raise BddsegError(
+                f"--max-fps is the number of frames per second, above 0, not {max_fps}.",
+                "5 is a start; without it, all are used that the network can process.",
             )
         self.name = name
         self._limit = selection.limit

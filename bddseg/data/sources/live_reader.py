@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
+from bddseg.data.sources.pace import Pace
 from bddseg.data.sources.retries import Retries
 from bddseg.data.sources.source import LiveOptions
 from bddseg.errors import BddsegError
@@ -30,8 +31,8 @@ class LiveStats:
 
     Attributes:
         received: Number of frames that came.
-        dropped: Number of those that were replaced by newer ones before they were used, or are
-            damaged.
+        dropped: Number of those that were not used: newer ones replaced them, they came too
+            early for the maximum rate, or they are damaged.
         reconnects: How often the connection was opened again.
     """
 
@@ -80,6 +81,7 @@ class LiveReader:
         self.is_file = False
         self.note: Callable[[str], object] = _log.info
         self._reconnects = reconnects
+        self._pace = Pace(options.max_fps)
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._newest: LiveFrame | None = None
@@ -107,10 +109,12 @@ class LiveReader:
         try:
             while (newest := self._wait()) is not None:
                 if (image := newest.grab()) is not None:
+                    self._pace.use(self._get_time_s(newest))
                     yield newest, image
                     damaged_s = None
                     continue
-                self._count_dropped()
+                with self._changed:
+                    self._drop()
                 damaged_s = newest.came_s if damaged_s is None else damaged_s
                 if time.monotonic() - damaged_s > self._options.timeout_s:
                     raise BddsegError(
@@ -123,25 +127,43 @@ class LiveReader:
 
     def _wait(self) -> LiveFrame | None:
         with self._changed:
-            while (newest := self._newest) is None:
-                if self._error is not None:
-                    raise self._error
-                if self._has_ended:
+            while (newest := self._newest) is None or self._get_early_s(newest) > 0:
+                wait_s = _WAIT_S
+                if newest and self._waits:
+                    wait_s = min(wait_s, self._get_early_s(newest))
+                elif self._has_ended:
+                    self._drop_newest()
+                    if self._error is not None:
+                        raise self._error
                     return None
-                self._check_stall()
-                self._changed.wait(_WAIT_S)
+                else:
+                    self._check_stall()
+                self._changed.wait(wait_s)
             self._newest = None
             self._changed.notify_all()
             return newest
+
+    def _get_early_s(self, frame: LiveFrame) -> float:
+        """Return how much too early a frame is for the maximum rate; not above 0 if it is due."""
+        return self._pace.due_s - self._get_time_s(frame)
+
+    def _get_time_s(self, frame: LiveFrame) -> float:
+        """Return when a frame came or, if the sender waits, the time now."""
+        return time.monotonic() if self._waits else frame.came_s
 
     @property
     def _waits(self) -> bool:
         """Whether the sender waits, so that no frame is dropped."""
         return self.is_file or not self._options.drop
 
-    def _count_dropped(self) -> None:
-        with self._changed:
-            self._stats = replace(self._stats, dropped=self._stats.dropped + 1)
+    def _drop(self) -> None:
+        self._stats = replace(self._stats, dropped=self._stats.dropped + 1)
+
+    def _drop_newest(self) -> None:
+        """Drop the newest frame, if there is one, which came too early."""
+        if self._newest:
+            self._newest = None
+            self._drop()
 
     def _check_stall(self) -> None:
         """Refuse to wait on: a read that blocks in the system cannot be ended from here."""

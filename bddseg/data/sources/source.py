@@ -62,6 +62,8 @@ class LiveOptions:
         timeout_s: Seconds without a frame after which the source is opened again, or given up.
         max_reconnects: How often in a row it is opened again, after its first frame.
         wait_s: Seconds in which it may come up: it is opened again until its first frame.
+        max_fps: Frames per second at most: those that come too early are dropped or, where the
+            sender waits, used later. None is no limit.
         drop: Use the newest frame and drop those before; otherwise the sender waits.
         raw: Format and size of raw frames from standard input, such as "bgr24:1280x720".
     """
@@ -69,6 +71,7 @@ class LiveOptions:
     timeout_s: float = 10.0
     max_reconnects: int = 10
     wait_s: float = 0.0
+    max_fps: float | None = None
     drop: bool = True
     raw: str = ""
 
@@ -196,7 +199,13 @@ def open_source(
             f"--raw says what standard input holds, and the source is {redact(source)}.",
             "Use - as the source, or leave out --raw.",
         )
-    return _find_kind(source).open(source, selection, exclude=exclude)
+    kind = _find_kind(source)
+    if selection.live.max_fps is not None and not kind.is_live:
+        raise BddsegError(
+            f"--max-fps limits the rate of a live source, and {source} is none.",
+            "Of a video, --every N selects every N-th frame.",
+        )
+    return kind.open(source, selection, exclude=exclude)
 
 
 def is_live(source: str) -> bool:
