@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 
-# The exit code of a process that was interrupted: 128 + SIGINT, as shells have it.
+# The exit codes of a process that a signal ended, as shells have them: 128 + SIGINT, 128 + SIGTERM.
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is in progress ends as after Ctrl-C, with another exit code."""
+
+
+def get_exit_code(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code of a process that was interrupted."""
+    return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
 
 
 class BddsegError(Exception):

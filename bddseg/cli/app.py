@@ -10,7 +10,7 @@ from typer.core import TyperOption
 from bddseg.cli.commands import LazyCommands
 from bddseg.cli.console import escape, set_quiet, show_error, show_note, show_warning
 from bddseg.cli.general import unwrap
-from bddseg.errors import INTERRUPTED, BddsegError
+from bddseg.errors import BddsegError, get_exit_code
 from bddseg.inference.threads import limit_spinning
 
 # The error for wrong usage, which typer prints itself; its module depends on typer's version.
@@ -31,9 +31,12 @@ class _Root(LazyCommands):
         except _UsageError as error:
             error.message = escape(error.message)
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             show_note("Interrupted. Files written so far are complete.")
-            raise typer.Exit(INTERRUPTED) from None
+            # What the command adds, such as how to go on.
+            for note in getattr(interrupt, "__notes__", ()):
+                show_note(note)
+            raise typer.Exit(get_exit_code(interrupt)) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help; Typer's own text about completion takes two lines."""

@@ -2,16 +2,12 @@
 
 import os
 import re
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bddseg.cli.console import show, show_json, show_next, show_note
+from bddseg.cli.console import show_next, show_note
 from bddseg.cli.options import (
     FORMAT_NAMES,
     INPUT,
@@ -35,12 +31,13 @@ from bddseg.cli.options import (
     registered,
 )
 from bddseg.cli.progress import show_progress, show_progress_group
+from bddseg.cli.run_summary import show_record, summarize
+from bddseg.cli.signals import interrupt_on_sigterm
 from bddseg.io.read import MAX_PIXELS_VARIABLE
 from bddseg.progress import pluralize
 from bddseg.specs import Precision, change_postprocessing
 
 if TYPE_CHECKING:
-    from bddseg.inference.run import RunSpec
     from bddseg.record import RunRecord
 
 _SOURCE = (
@@ -57,6 +54,8 @@ _SHOW = "Show the overlays in a window; q closes it and ends the run."
 _STREAM = "Show the overlays to browsers, at http://127.0.0.1:8080 or another address and port."
 _TIMEOUT = "Time without a frame after which the source is opened again."
 _RECONNECTS = "How often in a row it is opened again."
+_WAIT = "Time in which the source may come up; it is tried again until its first frame."
+_MAX_FPS = "Frames per second at most; others are dropped."
 _DROP = "Use its newest frame and drop those before, or let the sender wait."
 _RAW = "Of standard input: raw frames, as in bgr24:1280x720 or rgb24:1280x720."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
@@ -112,6 +111,10 @@ def infer(
         float, number("--timeout", _TIMEOUT, LIVE, metavar="SECONDS", min=0.1, max=1e6)
     ] = 10.0,
     reconnects: Annotated[int, number("--reconnects", _RECONNECTS, LIVE, min=0)] = 10,
+    wait_s: Annotated[
+        float, number("--wait", _WAIT, LIVE, metavar="SECONDS", min=0, max=1e6)
+    ] = 0.0,
+    max_fps: Annotated[float | None, number("--max-fps", _MAX_FPS, LIVE, min=0.001)] = None,
     drop: Annotated[bool, option("--drop/--no-drop", _DROP, LIVE)] = True,
     raw: Annotated[str, option("--raw", _RAW, LIVE, metavar="FORMAT:WxH")] = "",
     device: Device = "auto",
@@ -191,7 +194,14 @@ def infer(
             start=start,
             end=end,
             every=every,
-            live=LiveOptions(timeout_s=timeout_s, max_reconnects=reconnects, drop=drop, raw=raw),
+            live=LiveOptions(
+                timeout_s=timeout_s,
+                max_reconnects=reconnects,
+                wait_s=wait_s,
+                max_fps=max_fps,
+                drop=drop,
+                raw=raw,
+            ),
         ),
         execution=Execution(
             runtime=runtime or entry.runtime,
@@ -220,13 +230,15 @@ def infer(
     if spec.num_workers == 1:
         keep_freed_memory()
     if show_window or stream or is_live(source):
-        _run_live(spec, show_window=show_window, stream=stream, as_json=as_json)
+        from bddseg.cli.infer_live import run_live
+
+        run_live(spec, show_window=show_window, stream=stream, as_json=as_json)
         return
     try:
-        with _interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
+        with interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
             record = run(spec, progress)
-    except KeyboardInterrupt:
-        show_note("The same command resumes the run.")
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note("The same command resumes the run.")
         raise
     if record is not None:
         _report(record, spec.out, as_json=as_json)
@@ -239,88 +251,11 @@ def infer(
                 show_next("bddseg", *(video if is_video(source) else frames))
 
 
-def _run_live(spec: "RunSpec", *, show_window: bool, stream: str | None, as_json: bool) -> None:
-    from bddseg.inference.live.mjpeg_server import MjpegServer
-    from bddseg.inference.live.run import LiveRun
-    from bddseg.inference.live.viewer import Viewer
-    from bddseg.inference.live.window import Window
-
-    with _interrupt_on_sigterm(), show_progress("Segmenting", unit="frame") as progress:
-        live = LiveRun(spec, progress)
-        viewers: list[Viewer] = [Window()] if show_window else []
-        if stream:
-            server = MjpegServer(stream)
-            viewers.append(server)
-            show_note(f"Watch at {server.url} in a browser.")
-        try:
-            live.run(viewers)
-        except KeyboardInterrupt:
-            # The usual end.
-            _show_record(live.record, _summarize_live(live.record, spec), as_json=as_json)
-            raise
-    _show_record(live.record, _summarize_live(live.record, spec), as_json=as_json)
-    if live.record.failures:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _interrupt_on_sigterm() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C: results in progress are written, and the record says so."""
-
-    def interrupt(*_signal: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        # Not in the main thread: the program that called us handles signals.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _report(record: "RunRecord", out: Path, *, as_json: bool) -> None:
-    _show_record(record, _summarize(record, out), as_json=as_json)
+    show_record(record, summarize(record, out), as_json=as_json)
     if record.failures:
         show_note(
             f"{pluralize(len(record.failures), 'frame')} failed. Fix or remove what is named above "
             "and run the same command again; the others are done."
         )
         raise typer.Exit(1)
-
-
-def _show_record(record: "RunRecord", summary: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json(asdict(record))
-    else:
-        show(summary)
-
-
-def _summarize(record: "RunRecord", out: Path) -> str:
-    if record.frames and record.skipped == record.frames:
-        return f"All {pluralize(record.frames, 'frame')} were done already, in {out}."
-    rate = record.done / max(record.seconds["run"], 1e-9)
-    num_workers = len(record.workers)
-    workers = f" with {num_workers} workers" if num_workers > 1 else ""
-    skipped = f", {record.skipped} were there already" if record.skipped else ""
-    failed = f", {len(record.failures)} failed" if record.failures else ""
-    done = f"{record.done} of {pluralize(record.frames, 'frame')} done, in {out}"
-    return f"{done} ({rate:.2f} frames/s on {record.device}{workers}){skipped}{failed}."
-
-
-def _summarize_live(record: "RunRecord", spec: "RunSpec") -> str:
-    rate = record.done / max(record.seconds.get("run", 0), 1e-9)
-    dropped = f", {record.dropped} dropped for newer ones" if record.dropped else ""
-    failed = f", {len(record.failures)} failed" if record.failures else ""
-    again = (
-        f", source opened again {pluralize(record.reconnects, 'time')}" if record.reconnects else ""
-    )
-    latency = ""
-    if record.latency_ms:
-        latency = ", latency {p50:.0f} ms, for 1 % over {p99:.0f} ms".format(**record.latency_ms)
-    where = f", in {spec.out}" if spec.formats else ""
-    done = f"{record.done} of {pluralize(record.frames, 'frame')} done{dropped}{failed}{where}"
-    return f"{done} ({rate:.2f} frames/s on {record.device}{latency}{again})."

@@ -1,6 +1,7 @@
 """`bddseg infer` of live sources, as a user runs it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from live_servers import MjpegServer, encode_numbered
+from live_servers import MjpegServer, encode_numbered, find_free_port
 from support import Run
+
+from bddseg.inference.live.mjpeg_server import MjpegServer as OverlayServer
+from bddseg.inference.prediction import Prediction
 
 pytest.importorskip("av", reason="needs the video extra")
 
@@ -34,18 +38,21 @@ def wait_until_masks(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_ctrl_c_ends_a_live_run_with_complete_results(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_ends_a_live_run_with_complete_results(
+    tiny: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "out"
     with MjpegServer() as server:
         process = start("infer", tiny, server.url, "-o", out, "--format", "mask,rle")
         try:
             wait_until_masks(out, 3)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             text, errors = process.communicate(timeout=30)
         finally:
             process.kill()
     record = json.loads((out / "run.json").read_text())
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert record["status"] == "interrupted"
     assert len(list((out / "masks").glob("*.png"))) == record["done"] >= 3
     assert (out / "drivable.json").is_file()
@@ -61,7 +68,9 @@ def test_dropped_frames_are_in_the_summary(run: Run, tiny: Path, tmp_path: Path)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert code == 0, errors
     assert record["dropped"] > 0
-    assert f"4 of {record['frames']} frames done, {record['dropped']} dropped for newer" in text
+    assert f"4 of {record['frames']} frames done, {record['dropped']} dropped, in" in text
+    p50, p99 = (f"{record['latency_ms'][name]:.0f} ms" for name in ("p50", "p99"))
+    assert f", latency p50 {p50}, p99 {p99})." in text
 
 
 def test_standard_input_is_a_source(tiny: Path, tmp_path: Path) -> None:
@@ -92,6 +101,104 @@ def test_a_browser_can_watch_and_nothing_has_to_be_written(tiny: Path, tmp_path:
     assert b"frames done" in text
 
 
+def test_an_address_that_is_printed_can_be_opened(
+    run: Run, tiny: Path, frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = []
+    show = OverlayServer.show
+
+    def show_and_look(server: OverlayServer, prediction: Prediction) -> None:
+        show(server, prediction)
+        pages.append(requests.get(server.watch_url, timeout=10).text)
+
+    monkeypatch.setattr(OverlayServer, "show", show_and_look)
+    code, _, errors = run("infer", tiny, frames, "-n", 1, "--stream", "http://0.0.0.0:0")
+    assert code == 0, errors
+    found = re.search(r"Watch at http://(.+):\d+ in a browser", errors)
+    assert found
+    assert found[1] != "0.0.0.0"
+    assert 'src="/stream"' in pages[0]
+
+
+def test_the_connection_is_reported_without_secrets(tiny: Path, tmp_path: Path) -> None:
+    port = find_free_port()
+    url = f"http://me:secret@127.0.0.1:{port}/video"
+    process = start("infer", tiny, url, "-o", tmp_path, "--wait", "60", "--reconnects", "3")
+    try:
+        assert process.stderr
+        lines = [process.stderr.readline().decode()]
+        with MjpegServer(port=port) as server:
+            lines.append(process.stderr.readline().decode())
+            wait_until_masks(tmp_path, 1)
+            server.disconnect()
+            lines += [process.stderr.readline().decode() for _ in range(2)]
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    name = f"http://***@127.0.0.1:{port}/video"
+    refused, opened, lost, again = lines
+    assert refused == (f"{name} cannot be read yet (Connection refused); trying again for 60 s.\n")
+    assert opened == f"{name} was opened.\n"
+    assert re.fullmatch(re.escape(name) + r" was lost \(.+\); opening it again, 1 of 3\.\n", lost)
+    assert again == f"{name} was opened again.\n"
+    assert b"source opened again 1 time" in text
+
+
+def test_a_live_run_has_a_maximum_rate(run: Run, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with MjpegServer(rate=50) as server:
+        options = ("-o", out, "-n", 6, "--max-fps", 5)
+        code, _, errors = run("infer", tiny, server.url, *options)
+    assert code == 0, errors
+    times = [float(line.split(",")[1]) for line in (out / "frames.csv").read_text().split()[1:]]
+    assert times[-1] - times[0] >= 0.89
+    assert json.loads((out / "run.json").read_text())["dropped"] >= 10
+
+
+LIST_MODULES = (
+    "import sys; from bddseg.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
+)
+LIST_MODULES += "print(' '.join(sys.modules))"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("FRAMES", "--stream", "USED"), "is in use"),
+        (("FRAMES", "--stream", "8080"), "has to be http://HOST:PORT"),
+        (("FRAMES", "--show"), "--show needs a display"),
+        (("99", "-o", "out"), "There is no camera 99"),
+        (("rtsp://127.0.0.1:9/", "-o", "out", "--smooth", "0"), "--smooth is the weight"),
+        (("rtsp://127.0.0.1:9/", "-o", "out", "--every", "2"), "--max-fps"),
+        (("FRAMES", "--show", "--max-fps", "5"), "--max-fps limits the rate of a live source"),
+    ],
+)
+def test_mistakes_show_before_torch_is_imported(
+    tiny: Path, frames: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("cameras are files, and displays are variables, on Linux alone")
+    with MjpegServer() as server:
+        values = {"FRAMES": str(frames), "USED": server.url.removesuffix("/video")}
+        command = ["infer", str(tiny), *(values.get(word, word) for word in options)]
+        result = subprocess.run(
+            [sys.executable, "-c", LIST_MODULES, *command],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name not in ("DISPLAY", "WAYLAND_DISPLAY")
+            },
+        )
+    assert said in result.stderr
+    assert "bddseg.cli.app" in result.stdout
+    assert "torch" not in result.stdout.split()
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -100,9 +207,11 @@ def test_a_browser_can_watch_and_nothing_has_to_be_written(tiny: Path, tmp_path:
         (("--raw", "bgr24:4x4", "-o", "out"), 1, "--raw says what standard input holds"),
         (("--timeout", "0", "-o", "out"), 2, "--timeout"),
         (("--workers", "2", "-o", "out"), 1, "needs one process"),
-        (("--every", "2", "-o", "out"), 1, "is live"),
+        (("--every", "2", "-o", "out"), 1, "or --max-fps N for fewer frames per second"),
+        (("--max-fps", "0", "-o", "out"), 2, "--max-fps"),
+        (("--wait", "-1", "-o", "out"), 2, "--wait"),
         (("-o", "out", "--format", "video"), 1, "'video' reads the frames again"),
-        (("-o", "out"), 1, "cannot be read"),
+        (("-o", "out"), 1, "--wait SECONDS waits for what is not up yet"),
     ],
 )
 def test_each_mistake_gets_one_message(

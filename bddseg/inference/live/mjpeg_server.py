@@ -1,6 +1,7 @@
 """Overlays as motion JPEG over HTTP, for any number of browsers that do not slow the run."""
 
 import errno
+import ipaddress
 import socket
 import socketserver
 import sys
@@ -31,6 +32,10 @@ class MjpegServer:
     Args:
         url: Where to listen: "http://HOST:PORT"; port 0 is any that is free.
 
+    Attributes:
+        url: Where it listens.
+        watch_url: The same with an address of this machine, if it listens at all of them.
+
     Raises:
         BddsegError: the URL is not of this form, or the port is in use.
     """
@@ -49,8 +54,8 @@ class MjpegServer:
             self._server = _Server(host, port, self)
         except OSError as error:
             raise _describe(host, port, error) from error
-        name = f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self._server.server_port}"
+        self.url = _format_url(host, self._server.server_port)
+        self.watch_url = _format_url(self._server.find_host() or host, self._server.server_port)
         serve = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="mjpeg-server", daemon=True
         )
@@ -115,6 +120,17 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
+    def find_host(self) -> str:
+        """Return an address or the name of this machine, if it listens at all addresses; or ""."""
+        if not ipaddress.ip_address(self.server_name.partition("%")[0]).is_unspecified:
+            return ""
+        # Nothing is sent; the address is one for documentation.
+        target = "2001:db8::1" if self.address_family == socket.AF_INET6 else "192.0.2.1"
+        with suppress(OSError), socket.socket(self.address_family, socket.SOCK_DGRAM) as probe:
+            probe.connect((target, 9))
+            return str(probe.getsockname()[0])
+        return socket.gethostname()
+
     def handle_error(self, *_: object) -> None:
         """Do nothing: viewers go away at any time."""
 
@@ -157,6 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+def _format_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _parse(url: str) -> tuple[str, int]:

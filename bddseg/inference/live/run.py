@@ -18,14 +18,15 @@ import numpy as np
 import torch
 
 from bddseg.data.sources.live import LiveSource, LiveStats
-from bddseg.data.sources.source import FrameRef, OpenSource, open_source, read_all
+from bddseg.data.sources.source import FrameRef, OpenSource, read_all
 from bddseg.errors import BddsegError
 from bddseg.inference.live.folder import LiveFolder
+from bddseg.inference.live.open_source import open_checked_source
 from bddseg.inference.live.viewer import Viewer
 from bddseg.inference.memory import get_peak_memory_mb
 from bddseg.inference.prediction import Prediction
 from bddseg.inference.predictor import Predictor, load_model
-from bddseg.inference.run import RunSpec, check_smoothing
+from bddseg.inference.run import RunSpec
 from bddseg.inference.run_folder import create_record
 from bddseg.inference.runtimes.auto import AutoRuntime
 from bddseg.inference.smoothing import Smoother
@@ -50,6 +51,7 @@ class LiveRun:
     Args:
         spec: What it is asked to do; without formats, nothing is written.
         progress: Shows progress.
+        source: The source, if `open_checked_source` has opened it already.
 
     Attributes:
         record: What it did so far.
@@ -58,12 +60,13 @@ class LiveRun:
         BddsegError: a live run cannot do what it is asked for.
     """
 
-    def __init__(self, spec: RunSpec, progress: Progress | None = None) -> None:
+    def __init__(
+        self, spec: RunSpec, progress: Progress | None = None, source: OpenSource | None = None
+    ) -> None:
         self._spec = spec
         self._viewers: Sequence[Viewer] = ()
         self._progress = progress or SilentProgress()
-        self._source = open_source(spec.source, spec.selection)
-        _check(spec, self._source)
+        self._source = source or open_checked_source(spec)
         self.record = create_record(spec)
         if isinstance(self._source, LiveSource):
             # Without its password.
@@ -224,23 +227,4 @@ class LiveRun:
             skipped=0,
             seconds=self._stopwatch.seconds,
             peak_memory_mb={"process": round(peak_mb, 1)} if peak_mb else {},
-        )
-
-
-def _check(spec: RunSpec, source: OpenSource) -> None:
-    check_smoothing(spec, spec.num_workers)
-    if spec.num_workers > 1:
-        raise BddsegError(
-            f"A live run needs one process, and this one has {spec.num_workers} workers.",
-            "Leave out --workers, --gpus and --nnodes.",
-        )
-    if spec.formats and not source.is_live:
-        raise BddsegError(
-            f"{spec.source} is not live, and its results are either shown or written.",
-            "Leave out -o, or leave out --show and --stream.",
-        )
-    if "video" in spec.formats:
-        raise BddsegError(
-            "The format 'video' reads the frames again, and those of a live source are gone.",
-            "Use --format overlay.",
         )

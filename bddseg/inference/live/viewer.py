@@ -18,5 +18,5 @@ class Viewer(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release what it holds; do nothing the second time."""
         ...

@@ -24,7 +24,7 @@ from bddseg.cli.options import (
     option,
 )
 from bddseg.cli.table import make_table
-from bddseg.errors import INTERRUPTED, BddsegError
+from bddseg.errors import BddsegError
 
 if TYPE_CHECKING:
     from bddseg_train.options import TrainOptions
@@ -170,7 +170,7 @@ def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool)
     if record.step < record.iterations:
         if is_first:
             show_note("The same command goes on.")
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(should_stop.exit_code)
 
 
 def _summarize(recipe: "Recipe", out: Path, record: "TrainingRecord") -> str:

@@ -3,30 +3,48 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+
+from bddseg.errors import INTERRUPTED, TERMINATED, Terminated
 
 _POLL_S = 0.5
 
 
+class StopRequest:
+    """Whether a signal has asked a run to end."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+
+    def __call__(self) -> bool:
+        """Return whether one came."""
+        return self._number is not None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command: that of SIGTERM if it came, otherwise of SIGINT."""
+        return TERMINATED if self._number == signal.SIGTERM else INTERRUPTED
+
+    def handle(self, number: int, _frame: object) -> None:
+        """Take a signal."""
+        if self._number is not None:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        self._number = number
+
+
 @contextmanager
-def catch_signals() -> Iterator[Callable[[], bool]]:
+def catch_signals() -> Iterator[StopRequest]:
     """Let the first SIGINT or SIGTERM end the run after its step; a second one, at once.
 
-    Yields a function that tells whether one came. It is for commands: a library leaves signals
-    alone.
+    Yields what tells whether one came. It is for commands: a library leaves signals alone.
     """
-    caught: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    request = StopRequest()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, request.handle) for number in numbers}
     try:
-        yield lambda: bool(caught)
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

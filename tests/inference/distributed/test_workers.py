@@ -148,9 +148,14 @@ def test_workers_that_die_more_often_than_allowed_end_a_run_that_can_be_resumed(
     assert_same(reference, out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_stops_all_workers_within_seconds(
-    sharp: Path, many: Path, reference: Path, tmp_path: Path, number: signal.Signals
+    sharp: Path,
+    many: Path,
+    reference: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    exit_code: int,
 ) -> None:
     out = tmp_path / "out"
     process = start(sharp, many, out, "--workers", 2, environment=SLOW)
@@ -161,7 +166,7 @@ def test_ctrl_c_stops_all_workers_within_seconds(
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     code, _, err = finish(process)
     assert time.monotonic() - started < 15
-    assert code == 130
+    assert code == exit_code
     assert "The same command resumes the run" in err
     assert not any(map(is_running, workers))
     record = read_run(out)

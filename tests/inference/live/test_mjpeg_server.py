@@ -142,6 +142,16 @@ def test_it_listens_at_the_address_given_alone(server: MjpegServer) -> None:
         socket.create_connection(("127.0.0.2", port), timeout=2)
 
 
+@pytest.mark.parametrize("url", ["http://0.0.0.0:0", "http://[::]:0"])
+def test_one_that_listens_at_all_addresses_names_one_that_can_be_opened(url: str) -> None:
+    server = MjpegServer(url)
+    try:
+        assert server.url != server.watch_url
+        assert requests.get(f"{server.watch_url}/", timeout=10).ok
+    finally:
+        server.close()
+
+
 def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(BddsegError, match=r"not possible to listen at 192\.0\.2\.1, port 0"):
         MjpegServer("http://192.0.2.1:0")

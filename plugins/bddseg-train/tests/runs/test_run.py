@@ -191,14 +191,17 @@ def test_a_run_that_is_killed_three_times_ends_in_the_same_weights(
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recipe: Recipe, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_saves_the_run_and_says_how_to_go_on(
+    recipe: Recipe, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     file = tmp_path / "recipe.toml"
     longer = change(recipe, iterations=2000, evaluation=Evaluation(interval=2000))
     file.write_text(format_recipe(longer))
     with start(file, tmp_path / "out") as process:
         wait_for_step(process, tmp_path / "out", 2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(250) == 130
+        process.send_signal(number)
+        assert process.wait(250) == code
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert record["status"] == "interrupted" and record["step"] >= 2
     state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
