@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,16 +76,29 @@ def test_a_sender_that_waits_is_slowed_down() -> None:
     assert source.stats.dropped == 0
 
 
+def open_timed(*pauses_s: float, **options: Any) -> IterableSource:
+    """Return a source of numbered frames with a pause after each."""
+
+    def receive() -> Iterator[Grab]:
+        for number, pause_s in enumerate(pauses_s):
+            yield partial(draw_number, number)
+            time.sleep(pause_s)
+
+    return IterableSource(receive, Selection(live=LiveOptions(max_fps=1, **options)))
+
+
 @pytest.mark.parametrize("drop", [True, False])
 def test_each_frame_up_to_the_end_is_used_or_counted_as_dropped(drop: bool) -> None:
-    def receive() -> Iterator[Grab]:
-        yield from (lambda number=number: draw_number(number) for number in range(4))
-
-    live = LiveOptions(max_fps=10, drop=drop)
-    source = IterableSource(receive, Selection(live=live))
+    source = open_timed(0.05, 0.05, 0.05, 0, drop=drop)
     used = len(list(read_numbers(source)))
     assert used == (1 if drop else 4)
     assert (source.stats.received, source.stats.dropped) == (4, 4 - used)
+
+
+def test_a_frame_that_came_too_early_is_not_used_later() -> None:
+    source = open_timed(0.05, 1.4, 0)
+    assert [number for _, number in read_numbers(source, pause_s=0.8)] == [0, 2]
+    assert source.stats.dropped == 1
 
 
 def test_the_rate_of_files_is_not_limited(tmp_path: Path) -> None:
