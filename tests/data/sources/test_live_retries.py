@@ -72,14 +72,15 @@ def test_a_stream_that_does_not_come_back_is_given_up(server_type: type[LiveServ
 @SERVERS
 def test_a_stream_that_stalls_is_opened_again(server_type: type[LiveServer]) -> None:
     with server_type() as server:
-        source = open_live(server.url, limit=4, max_reconnects=5)
+        # More than wait on the way when the server stalls.
+        source = open_live(server.url, limit=30, max_reconnects=5)
         count = 0
         for _ in read_numbers(source):
             count += 1
             if count == 2:
                 server.stalls.set()
                 server.when_connected(server.stalls.clear)
-    assert count == 4
+    assert count == 30
     assert source.stats.reconnects >= 1
 
 
