@@ -57,6 +57,11 @@ class Inspection:
     ids: tuple[int, ...] = ()
     problem: str = ""
 
+    @property
+    def highest(self) -> int:
+        """The highest id but `IGNORE_INDEX`; -1 if there is none."""
+        return max((each for each in self.ids if each != IGNORE_INDEX), default=-1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:

@@ -36,8 +36,41 @@ class MaskFile:
         return read_mask(self.path)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedLabels:
+    """A label map of a finer task, read as one of a coarser task; see `open_as_task`.
+
+    Attributes:
+        ref: The label map of the finer task.
+        table: The id that each id becomes, (256,), uint8.
+    """
+
+    ref: "LabelMapRef"
+    table: LabelMap
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.ref.name
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.ref.path
+
+    @property
+    def origin(self) -> str:
+        """Where it is, for messages."""
+        return self.ref.origin
+
+    def read(self) -> LabelMap | None:
+        """Return the class ids of the coarser task; see the `read` of the label map."""
+        labels = self.ref.read()
+        return None if labels is None else self.table[labels]
+
+
 # Where the label map of one frame is, and reading it.
-LabelMapRef = MaskFile | ScalabelFrame
+LabelMapRef = MaskFile | ScalabelFrame | MappedLabels
 
 
 class LabelSet(dict[str, LabelMapRef]):

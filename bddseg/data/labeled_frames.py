@@ -10,7 +10,7 @@ import numpy as np
 
 from bddseg.data.encodings import MIN_SCENE_ROWS, Encoding, Inspection, read_label_file
 from bddseg.data.image import read_image, read_image_size
-from bddseg.data.label_set import LabelMapRef, MaskFile, open_label_set
+from bddseg.data.label_set import LabelMapRef, MappedLabels, MaskFile, open_label_set
 from bddseg.data.mask_checks import MaskSample, sample_masks
 from bddseg.data.pairing import pair_images, read_pairs
 from bddseg.errors import BddsegError, quote
@@ -163,6 +163,8 @@ def open_labeled_frames(
 
 def _read_label_size(labels: LabelMapRef) -> SizeHW | None:
     """Return the size of a label map; None for a frame that tells none."""
+    if isinstance(labels, MappedLabels):
+        return _read_label_size(labels.ref)
     if isinstance(labels, MaskFile):
         return read_png_size(labels.path)
     size, encoded = labels.frame.size, (each.rle for each in labels.frame.labels or [])

@@ -13,6 +13,7 @@ from bddseg.data.encodings import (
     detect_encoding,
     inspect_file,
 )
+from bddseg.data.result_task import describe_use, find_coarser
 from bddseg.errors import BddsegError, quote
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.record import find_record
@@ -21,7 +22,7 @@ from bddseg.tasks.task import IGNORE_INDEX, TASKS, Task
 
 # Masks that are looked at; in fewer than `_MANY`, a class can be missing by chance.
 _SAMPLE, _MANY = 40, 20
-# The share of the conclusive masks that has to be legacy.
+# The share of the conclusive masks that has to be of another encoding or task.
 _CLEAR_SHARE = 0.9
 # The tasks that the dataset's first labels were of.
 _LEGACY_TASKS = (DRIVABLE.name, DRIVABLE_BINARY.name)
@@ -56,8 +57,7 @@ class MaskSample:
     @cached_property
     def detection(self) -> Detection:
         """Their encoding."""
-        scenes = [each for each in self.inspections if each.size_hw[0] >= MIN_SCENE_ROWS]
-        return detect_encoding(scenes)
+        return detect_encoding(self.scenes)
 
     @property
     def is_legacy(self) -> bool:
@@ -68,10 +68,41 @@ class MaskSample:
             and self.detection.confidence > _CLEAR_SHARE
         )
 
-    def refuse_legacy(self) -> None:
-        """Raise a BddsegError for legacy ids."""
+    @property
+    def scenes(self) -> list[Inspection]:
+        """The masks that are large enough to be scenes."""
+        return [each for each in self.inspections if each.size_hw[0] >= MIN_SCENE_ROWS]
+
+    def refuse_other_labels(self) -> None:
+        """Raise a BddsegError for masks that are clearly of another task, or have legacy ids."""
         if self.is_legacy:
             raise BddsegError(f"{self._describe_legacy()}.", f"Convert them: {self._convert}")
+        beyond = [each for each in self.scenes if self._is_beyond(each)]
+        if len(beyond) > _CLEAR_SHARE * len(self.scenes):
+            (problem,) = self.describe_problems()
+            raise BddsegError(problem, "Choose the task of the masks with -t, or other masks.")
+        coarser = find_coarser(self.task.name)
+        if coarser is None or self.task.fill_id in self.ids or not self.ids:
+            return
+        paths = [each.path for each in self.inspections]
+        other = _inspect(self.source, paths, coarser)
+        if other.is_current:
+            raise BddsegError(
+                f"{self.source} seems to hold masks of the task {coarser.name}, not of "
+                f"{self.task.name} ({other.describe_matching()}).",
+                describe_use(coarser),
+            )
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the masks clearly have the ids of the task."""
+        detection = self.detection
+        return detection.encoding is Encoding.CURRENT and detection.confidence > _CLEAR_SHARE
+
+    def describe_matching(self) -> str:
+        """Return how many masks have the encoding of most: "4 of 4 conclusive masks"."""
+        conclusive = pluralize(self.detection.conclusive, "conclusive mask")
+        return f"{self.detection.matching} of {conclusive}"
 
     def describe_problems(self) -> list[str]:
         """Return what suggests another task or encoding, in sentences."""
@@ -91,11 +122,16 @@ class MaskSample:
             ]
         return []
 
+    def _is_beyond(self, inspection: Inspection) -> bool:
+        """Return whether half of a mask's ids are not of the task; one may be "unknown"."""
+        used = set(inspection.ids) - {IGNORE_INDEX}
+        beyond = [each for each in used if each >= self.task.num_classes]
+        return bool(beyond) and 2 * len(beyond) >= len(used)
+
     def _describe_legacy(self) -> str:
-        conclusive = pluralize(self.detection.conclusive, "conclusive mask")
         return (
             f"{self.source} seems to hold legacy ids, where 0 is the background "
-            f"({self.detection.matching} of {conclusive})"
+            f"({self.describe_matching()})"
         )
 
     @property
@@ -130,7 +166,10 @@ def sample_masks(source: Path, masks: Sequence[Path], task: Task) -> MaskSample 
     """
     if not masks or find_record(source):
         return None
-    chosen = masks[:: -(-len(masks) // _SAMPLE)]
+    return _inspect(source, masks[:: -(-len(masks) // _SAMPLE)], task)
+
+
+def _inspect(source: Path, chosen: Sequence[Path], task: Task) -> MaskSample:
     with map_in_threads(partial(inspect_file, task=task), chosen, NUM_CORES) as outcomes:
         inspections = [each for each in outcomes if not isinstance(each, BddsegError)]
     return MaskSample(source=source, task=task, inspections=tuple(inspections))

@@ -158,6 +158,21 @@ def read_scalabel(source: Path, task: Task) -> list[ScalabelFrame]:
     return frames
 
 
+def list_categories(source: Path) -> set[str]:
+    """Return the categories of the labels in a JSON file, or in the JSON files in a folder.
+
+    Raises:
+        BddsegError: a file cannot be read.
+    """
+    paths = _list_json(source) if source.is_dir() else [source]
+    return {
+        label.category
+        for path in paths
+        for frame in _read_frames(path)
+        for label in frame.labels or []
+    }
+
+
 def has_polygons(frames: Iterable[ScalabelFrame]) -> bool:
     """Return whether there are labels of the task that are polygons instead of masks."""
     return any(

@@ -1,6 +1,6 @@
 """The tasks of BDD100K. Names, order and colors: bdd100k 1.0.1, bdd100k/label/label.py."""
 
-from bddseg.tasks.task import Task
+from bddseg.tasks.task import ClassMap, Task
 from bddseg.types import Color
 
 _FRAME_SIZE_HW = (720, 1280)
@@ -43,6 +43,16 @@ DRIVABLE_BINARY = Task(
     colors=(_DIRECT, _BLACK),
     background="background",
     frame_size_hw=_FRAME_SIZE_HW,
+    finer=(
+        ClassMap(
+            task=DRIVABLE,
+            classes={
+                "direct": "drivable",
+                "alternative": "drivable",
+                "background": "background",
+            },
+        ),
+    ),
 )
 SEM_SEG = Task(
     name="sem_seg",

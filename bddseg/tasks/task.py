@@ -1,6 +1,8 @@
 """What a task is, and finding one by name."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bddseg.registry import Registry
@@ -8,6 +10,26 @@ from bddseg.types import Color, SizeHW
 
 # The value of pixels without a class ("ignore"), in every task; black in colormaps.
 IGNORE_INDEX = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMap:
+    """How label maps of a finer task become those of a coarser one.
+
+    Attributes:
+        task: The finer task.
+        classes: For each of its classes, the class of the coarser task that it becomes.
+    """
+
+    task: "Task"
+    classes: Mapping[str, str] = field(hash=False)
+
+    def describe(self) -> str:
+        """Return it in words: "direct and alternative to drivable, background to background"."""
+        joined: dict[str, list[str]] = defaultdict(list)
+        for name, becomes in self.classes.items():
+            joined[becomes].append(name)
+        return ", ".join(f"{' and '.join(names)} to {each}" for each, names in joined.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +43,7 @@ class Task:
         background: The class that the official score ignores and that overlays leave as it is, or
             None if the task has none. It is always the last class.
         frame_size_hw: Size of the dataset's frames, where they all have the same.
+        finer: Tasks with more classes, and how their label maps become this task's.
     """
 
     name: str
@@ -28,15 +51,24 @@ class Task:
     colors: tuple[Color, ...]
     background: str | None = None
     frame_size_hw: SizeHW | None = None
+    finer: tuple[ClassMap, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse classes, colors and a background that do not fit together."""
+        """Refuse classes, colors, a background and finer tasks that do not fit together."""
         if len(self.classes) != len(self.colors) or not 0 < len(self.classes) < IGNORE_INDEX:
             raise ValueError(
                 f"task '{self.name}' has {len(self.classes)} classes and {len(self.colors)} colors"
             )
         if self.background is not None and self.background != self.classes[-1]:
             raise ValueError(f"task '{self.name}': the background has to be the last class")
+        for each in self.finer:
+            if set(each.classes) != set(each.task.classes) or not (
+                set(each.classes.values()) <= set(self.classes)
+            ):
+                raise ValueError(
+                    f"task '{self.name}': every class of '{each.task.name}' has to become one of "
+                    f"{', '.join(self.classes)}"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -58,6 +90,10 @@ class Task:
         """768 numbers, R, G, B for each of the ids 0 to 255; black where there is no class."""
         flat = [value for color in self.colors for value in color]
         return tuple(flat + [0] * (768 - len(flat)))
+
+    def find_map(self, finer: str) -> ClassMap | None:
+        """Return how label maps of the finer task of that name become this task's, or None."""
+        return next((each for each in self.finer if each.task.name == finer), None)
 
 
 def _check(candidate: Any) -> None:

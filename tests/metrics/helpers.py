@@ -22,13 +22,15 @@ def write_masks(
     return folders
 
 
-def write_record(folder: Path, task: str = "drivable") -> None:
+def write_record(
+    folder: Path, task: str = "drivable", weights: dict[str, str | int] | None = None
+) -> None:
     """Write the record of a run of that task."""
     nothing: dict[str, Any] = {}
     RunRecord(
         model="tiny",
         task=task,
-        weights=nothing,
+        weights=weights or {},
         arguments=nothing,
         identity=nothing,
         versions=nothing,

@@ -3,7 +3,7 @@
 import pytest
 
 from bddseg.errors import BddsegError
-from bddseg.tasks.task import IGNORE_INDEX, TASKS, Task, get_task
+from bddseg.tasks.task import IGNORE_INDEX, TASKS, ClassMap, Task, get_task
 from bddseg.types import Color
 
 RED: Color = (255, 0, 0)
@@ -48,3 +48,20 @@ def test_a_task_that_contradicts_itself_is_refused(
 def test_for_an_unknown_task_the_nearest_is_named() -> None:
     with pytest.raises(BddsegError, match="drivable_binary"):
         get_task("drivable-binary")
+
+
+def test_a_task_knows_how_finer_label_maps_become_its_own() -> None:
+    class_map = get_task("drivable_binary").find_map("drivable")
+    assert class_map
+    assert class_map.describe() == ("direct and alternative to drivable, background to background")
+    assert get_task("drivable").find_map("drivable_binary") is None
+    assert hash(get_task("drivable_binary")) is not None
+
+
+@pytest.mark.parametrize(
+    "classes", [{"direct": "a"}, dict.fromkeys(get_task("drivable").classes, "c")]
+)
+def test_a_finer_task_whose_classes_do_not_fit_is_refused(classes: dict[str, str]) -> None:
+    finer = (ClassMap(task=get_task("drivable"), classes=classes),)
+    with pytest.raises(ValueError, match="every class of 'drivable' has to become one of a, b"):
+        Task(name="t", classes=("a", "b"), colors=(RED, RED), finer=finer)
