@@ -5,6 +5,8 @@ from collections.abc import Iterable
 # The exit codes of a process that a signal ended, as shells have them: 128 + SIGINT, 128 + SIGTERM.
 INTERRUPTED = 130
 TERMINATED = 143
+# Names that are all listed where one is unknown.
+_MAX_LISTED = 8
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,10 +48,13 @@ class BddsegWarning(UserWarning):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> BddsegError:
-    """Return the error for a name that is not in a list, with the three nearest names."""
+    """Return the error for a name that is not in a list, with the nearest; few are all listed."""
     # Imported here: it takes milliseconds, and --help should be quick.
     from difflib import get_close_matches
 
-    nearest = get_close_matches(name, sorted(known), n=3, cutoff=0.0)
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=3, cutoff=0.0)
     suggestion = f" Did you mean {', '.join(nearest)}?" if nearest else ""
+    if len(nearest) < len(names) <= _MAX_LISTED:
+        suggestion += f" There are: {', '.join(names)}."
     return BddsegError(f"There is no {kind} named '{name}'.{suggestion}", hint)

@@ -12,9 +12,10 @@ from bddseg.errors import BddsegError
 from bddseg.metrics.evaluation import Evaluation
 from bddseg.metrics.metric import compute_headlines
 
-_NUM_SAMPLES = 1000
+# How intervals are computed; see `compare_evaluations`.
+METHOD = "percentile bootstrap over frames"
+NUM_SAMPLES, SEED, LEVEL = 1000, 0, 0.95
 _CHUNK = 50
-_PERCENTILES = (2.5, 97.5)
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,9 +118,9 @@ def _score_samples(name: str, evaluation: Evaluation) -> dict[str, Floats]:
 def _draw_weights(num_frames: int) -> Iterator[Floats]:
     """Yield how often each frame is in a sample, (samples, frames), in chunks; first, each once."""
     yield np.ones((1, num_frames))
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(SEED)
     shares = np.full(num_frames, 1 / num_frames)
-    for _ in range(_NUM_SAMPLES // _CHUNK):
+    for _ in range(NUM_SAMPLES // _CHUNK):
         yield generator.multinomial(num_frames, shares, size=_CHUNK).astype(np.float64)
 
 
@@ -127,5 +128,6 @@ def _summarize(values: Floats) -> dict[str, float]:
     samples = values[1:]
     # Without a sample that has a value, as for a class that occurs nowhere, there is no interval.
     usable = samples[~np.isnan(samples)]
-    low, high = np.percentile(usable, _PERCENTILES) if usable.size else (math.nan, math.nan)
+    ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    low, high = np.quantile(usable, ends) if usable.size else (math.nan, math.nan)
     return {"value": float(values[0]), "low": float(low), "high": float(high)}

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bddseg.data.label_set import LabelSet, MaskFile, open_label_set
-from bddseg.data.mask_checks import sample_masks
-from bddseg.data.result_task import find_task
+from bddseg.data.result_task import find_score_task
+from bddseg.data.task_labels import open_as_task
 from bddseg.errors import BddsegError
 from bddseg.metrics.evaluation import Evaluation, FrameResult
 from bddseg.metrics.metric import METRICS
 from bddseg.metrics.pairing import Pair, pair_label_sets, read_pair
+from bddseg.metrics.provenance import describe_provenance
 from bddseg.progress import Track, map_in_threads, track_silently
 from bddseg.tasks.task import Task
 
@@ -34,26 +34,27 @@ def evaluate(
             files.
         predictions: Likewise, or the output folder of a run. They are paired with the ground truth
             by path below the source or, failing that, by file name.
-        task: Task of the masks, or its name; by default the one in the run record beside the
-            predictions, else drivable.
+        task: Task to score as, or its name; by default the one in the run record beside the
+            predictions, else drivable. Labels of a finer task are mapped, with a note in
+            `Evaluation.notes`: drivable becomes drivable_binary.
         metrics: Names of metrics to compute in addition to official, standard and binary, such as
-            "boundary".
+            "boundary", within 2 % of the diagonal of classes' edges; "all" for all that support
+            the task.
         num_threads: Number of threads.
         track: Shows progress.
 
     Raises:
-        BddsegError: a source is missing, empty or of another task; the ground truth has legacy
-            ids; a metric is unknown; nothing can be paired; a label map is unreadable or of
+        BddsegError: a source is missing, empty or of another task; masks have legacy ids; a
+            metric is unknown; nothing can be paired; a label map is unreadable or of
             another size than its ground truth. A score without such a frame would mislead, so the
             first one ends the evaluation.
     """
     ground_truth, predictions = Path(ground_truth), Path(predictions)
-    task = find_task(task, ground_truth, predictions)
+    task = find_score_task(task, ground_truth, predictions)
     names = _choose_metrics(task, [metrics] if isinstance(metrics, str) else metrics)
-    true_labels = open_label_set(ground_truth, task)
-    predicted_labels = open_label_set(predictions, task)
+    true_labels, true_notes = open_as_task(ground_truth, task)
+    predicted_labels, predicted_notes = open_as_task(predictions, task)
     pairs = pair_label_sets(true_labels, predicted_labels)
-    problems = _check_encodings(true_labels, predicted_labels, task)
     frames: list[FrameResult] = []
     score = partial(_score_pair, task=task, metrics=names)
     with map_in_threads(score, track(pairs, "Scoring"), num_threads) as outcomes:
@@ -63,23 +64,19 @@ def evaluate(
             frames.append(outcome)
     used = {prediction.name for _, prediction in pairs if prediction}
     extra = tuple(name for name in predicted_labels if name not in used)
-    return Evaluation(task=task, frames=tuple(frames), extra=extra, problems=tuple(problems))
-
-
-def _check_encodings(ground_truth: LabelSet, predictions: LabelSet, task: Task) -> list[str]:
-    """Return why masks may be of another task or encoding; refuse a legacy ground truth."""
-    problems: list[str] = []
-    for labels in (ground_truth, predictions):
-        masks = [ref.path for ref in labels.values() if isinstance(ref, MaskFile)]
-        sample = sample_masks(labels.source, masks, task)
-        if sample and labels is ground_truth:
-            sample.refuse_legacy()
-        problems += sample.describe_problems() if sample else []
-    return problems
+    return Evaluation(
+        task=task,
+        frames=tuple(frames),
+        extra=extra,
+        notes=(*true_notes, *predicted_notes),
+        provenance=describe_provenance(ground_truth, predictions, len(frames), frames[0].metrics),
+    )
 
 
 def _choose_metrics(task: Task, further: Sequence[str]) -> list[str]:
     """Return the names of the default metrics and of further ones, each once."""
+    if "all" in further:
+        further = [name for name in METRICS.list_names() if METRICS.load(name).supports(task)]
     for name in further:
         if not METRICS.load(name).supports(task):
             raise BddsegError(

@@ -86,6 +86,7 @@ class MetricTable:
         overall: Headings of the numbers of `overall`, by key.
         headlines: The numbers that stand for a result.
         notes: Sentences below the table.
+        parameters: What the numbers depend on, by name, such as a width.
     """
 
     title: str
@@ -94,6 +95,7 @@ class MetricTable:
     overall: Mapping[str, str] = field(default_factory=dict)
     headlines: tuple[Headline, ...]
     notes: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 class Metric(Protocol):

@@ -17,16 +17,22 @@ class OfficialMetric(ConfusionMetric):
     def table(self) -> MetricTable:
         """How the scores are shown."""
         ignored = "unlabeled pixels are" if self.task.background is None else "the background is"
+        notes = [
+            "The mean is over the classes that occur in the ground truth. Acc is the official word "
+            "for precision."
+        ]
+        if self.task.background is not None:
+            notes.append(
+                "False positives on the background do not count: of good models, the mean is 5 to "
+                "12 points above that of the standard score."
+            )
         return MetricTable(
             title=f"Official score: {ignored} ignored in the ground truth.",
             columns={"iou": "IoU", "acc": "Acc"},
             mean_label=name_mean("mean", self.task),
             overall={"pixel_acc": "pAcc", "frequency_weighted_iou": "fIoU"},
             headlines=(Headline(key="miou", heading="mIoU", path=("mean", "iou")),),
-            notes=(
-                "The mean is over the classes that occur in the ground truth. Acc is the official "
-                "word for precision.",
-            ),
+            notes=tuple(notes),
         )
 
     def compute(self) -> Scores:

@@ -1,7 +1,6 @@
 """`bddseg.evaluate`: pairing, tasks, metrics and the result."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +67,23 @@ def test_missing_and_extra_predictions_are_named_and_warned_of(tmp_path: Path) -
     ]
 
 
-def test_a_gap_between_the_official_and_the_standard_score_is_warned_of(tmp_path: Path) -> None:
-    paths = write_masks(tmp_path, ground_truth={"a": [[0, 2, 2]]}, predictions={"a": [[0, 0, 2]]})
+def test_only_an_unusual_gap_between_official_and_standard_score_is_warned_of(
+    tmp_path: Path,
+) -> None:
+    truth = {"a": [[0] * 9 + [2, 2]]}
+    paths = write_masks(tmp_path, ground_truth=truth, predictions={"a": [[0] * 10 + [2]]})
+    evaluation = bddseg.evaluate(*paths)
+    # 10 points, as good models have.
+    assert evaluation.headlines["standard_miou_without_background"] == pytest.approx(90)
+    assert not evaluation.warnings
+    assert any("5 to 12 points" in note for note in evaluation.metrics["official"].table.notes)
+    truth = {"a": [[0, 2, 2]]}
+    paths = write_masks(tmp_path, ground_truth=truth, predictions={"a": [[0, 0, 2]]})
     (warning,) = bddseg.evaluate(*paths).warnings
     assert warning.startswith("The official mIoU is 50.0 points above the standard mIoU")
 
 
-def test_a_ground_truth_of_legacy_ids_is_an_error_that_names_the_conversion(tmp_path: Path) -> None:
+def test_legacy_ids_are_an_error_that_names_the_conversion(tmp_path: Path) -> None:
     scenes = draw_scenes()
     for name, labels in scenes.items():
         write_mask(tmp_path / "legacy" / f"{name}.png", LEGACY[labels])
@@ -82,9 +91,74 @@ def test_a_ground_truth_of_legacy_ids_is_an_error_that_names_the_conversion(tmp_
     message = r"legacy seems to hold legacy ids.*4 of 4 conclusive masks.*bddseg labels convert"
     with pytest.raises(BddsegError, match=message):
         bddseg.evaluate(tmp_path / "legacy", tmp_path / "masks")
-    # Predictions are scored as they are, because a network can be as wrong as that.
-    problem = bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy").warnings[0]
-    assert re.search(message, problem)
+    with pytest.raises(BddsegError, match=message):
+        bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy")
+    # A run record says what masks are, however wrong they look.
+    write_record(tmp_path / "legacy")
+    bddseg.evaluate(tmp_path / "masks", tmp_path / "legacy")
+
+
+def test_three_classes_become_two_where_the_task_has_two(tmp_path: Path) -> None:
+    for name, labels in draw_scenes().items():
+        shifted = np.roll(labels, 40, axis=1)
+        write_mask(tmp_path / "truth" / f"{name}.png", labels)
+        write_mask(tmp_path / "mapped" / f"{name}.png", (labels == 2).astype(np.uint8))
+        write_mask(tmp_path / "three" / "masks" / f"{name}.png", shifted)
+        write_mask(tmp_path / "two" / "masks" / f"{name}.png", (shifted == 2).astype(np.uint8))
+    write_record(tmp_path / "three")
+    write_record(tmp_path / "two", "drivable_binary")
+    expected = bddseg.evaluate(tmp_path / "mapped", tmp_path / "two")
+    assert not expected.notes
+    evaluation = bddseg.evaluate(tmp_path / "truth", tmp_path / "two")
+    assert evaluation.headlines == expected.headlines
+    assert evaluation.confusion.tolist() == expected.confusion.tolist()
+    assert evaluation.notes == (
+        f"{tmp_path / 'truth'} has labels of drivable, which become those of drivable_binary: "
+        "direct and alternative to drivable, background to background.",
+    )
+    assert evaluation.notes[0] in repr(evaluation)
+    both = bddseg.evaluate(tmp_path / "truth", tmp_path / "three", task="drivable_binary")
+    assert both.headlines == expected.headlines
+    assert len(both.notes) == 2
+    # As three classes, the binary score is the same.
+    three = bddseg.evaluate(tmp_path / "truth", tmp_path / "three").headlines
+    assert three["binary_iou"] == expected.headlines["binary_iou"]
+    with pytest.raises(BddsegError, match="not of the task drivable"):
+        bddseg.evaluate(tmp_path / "truth", tmp_path / "two", task="drivable")
+    # Two classes never become three.
+    with pytest.raises(BddsegError, match=r"mapped seems to hold masks of .*drivable_binary"):
+        bddseg.evaluate(tmp_path / "mapped", tmp_path / "three")
+    (tmp_path / "two" / "run.json").unlink()
+    with pytest.raises(BddsegError, match=r"two.* seems to hold .*use -t drivable_binary"):
+        bddseg.evaluate(tmp_path / "truth", tmp_path / "two" / "masks")
+
+
+def test_the_provenance_says_how_scores_were_computed(tmp_path: Path) -> None:
+    paths = write_masks(tmp_path, ground_truth={"a": [[0, 2]]}, predictions={"a": [[0, 2]]})
+    provenance = bddseg.evaluate(*paths).to_dict()["provenance"]
+    assert provenance["model"] is provenance["weights_sha256"] is None
+    assert provenance["metrics"] == {}
+    write_record(paths[1], weights={"sha256": "ab12"})
+    assert bddseg.evaluate(*paths, metrics="boundary").provenance == {
+        "bddseg": bddseg.__version__,
+        "ground_truth": str(paths[0]),
+        "predictions": str(paths[1]),
+        "frames": 1,
+        "model": "tiny",
+        "weights_sha256": "ab12",
+        "intervals": {
+            "method": "percentile bootstrap over frames",
+            "level": 0.95,
+            "resamples": 1000,
+            "seed": 0,
+        },
+        "metrics": {
+            "boundary": {
+                "width": "2 % of the diagonal",
+                "source": "Cheng et al., Boundary IoU, CVPR 2021",
+            }
+        },
+    }
 
 
 def test_masks_whose_ids_fit_another_task_are_warned_of(tmp_path: Path) -> None:
@@ -219,6 +293,8 @@ def test_further_metrics_are_added_to_the_default_ones(tmp_path: Path) -> None:
     evaluation = bddseg.evaluate(*paths, metrics=["boundary", "official"])
     assert list(evaluation.scores) == ["official", "standard", "binary", "boundary"]
     assert evaluation.headlines["boundary_miou_without_background"] == 100
+    assert list(bddseg.evaluate(*paths, metrics="all").scores)[:4] == list(evaluation.scores)
+    assert "binary" not in bddseg.evaluate(*paths, task="sem_seg", metrics=["all"]).scores
     with pytest.raises(BddsegError, match=r"There is no metric named 'boundry'.*boundary"):
         bddseg.evaluate(*paths, metrics=["boundry"])
     with pytest.raises(BddsegError, match="'binary' does not support the task sem_seg"):
@@ -231,7 +307,7 @@ def test_the_result_describes_itself_and_becomes_json(tmp_path: Path) -> None:
     assert repr(evaluation) == (
         "<Evaluation of 1 frame, task drivable: official mIoU 100.00, "
         "standard mIoU without background 50.00, standard mIoU with background 25.00, "
-        "binary IoU 50.00>"
+        f"binary IoU 50.00. {' '.join(evaluation.warnings)}>"
     )
     content = json.loads(json.dumps(evaluation.to_dict()))
     assert content["warnings"] == evaluation.warnings
