@@ -38,18 +38,22 @@ class RegisteredNames:
         group: Entry-point group, such as "bddseg.tasks".
         kind: What a user calls such an object, such as "task".
         separator: What separates names in an option that takes several; empty if it takes one.
+        further: Values that are no names, such as "all".
     """
 
-    def __init__(self, group: str, kind: str, *, separator: str = "") -> None:
+    def __init__(
+        self, group: str, kind: str, *, separator: str = "", further: tuple[str, ...] = ()
+    ) -> None:
         self._group = group
         self._kind = kind
         self._separator = separator
+        self._further = further
 
     def complete(self, incomplete: str) -> list[str]:
         """Return the names that start so; of several, the last one is completed."""
         split = incomplete.rpartition(self._separator) if self._separator else ("", "", incomplete)
         before, separator, last = split
-        names = [name for name in list_names(self._group) if name.startswith(last)]
+        names = [name for name in self._list() if name.startswith(last)]
         return [before + separator + name for name in names]
 
     def check(self, value: Any) -> Any:
@@ -63,8 +67,11 @@ class RegisteredNames:
         names = [value]
         if self._separator:
             names = [name.strip() for each in value for name in each.split(self._separator)]
-        known = list_names(self._group)
+        known = self._list()
         for name in names:
             if name not in known:
                 raise typer.BadParameter(str(unknown_name(self._kind, name, known)))
         return names if self._separator else value
+
+    def _list(self) -> list[str]:
+        return [*list_names(self._group), *self._further]

@@ -22,7 +22,7 @@ TASK_LIST_NAMES = RegisteredNames("bddseg.tasks", "task", separator=",")
 ARCHITECTURE_NAMES = RegisteredNames("bddseg.architectures", "architecture")
 RUNTIME_NAMES = RegisteredNames("bddseg.runtimes", "runtime")
 FORMAT_NAMES = RegisteredNames("bddseg.writers", "format", separator=",")
-METRIC_NAMES = RegisteredNames("bddseg.metrics", "metric", separator=",")
+METRIC_NAMES = RegisteredNames("bddseg.metrics", "metric", separator=",", further=("all",))
 
 
 def option(names: str, text: str, panel: str | None = None, **settings: Any) -> Any:
@@ -124,7 +124,8 @@ MetricNames = Annotated[
     registered(
         METRIC_NAMES,
         "--metric",
-        "Further ones, such as boundary; official, standard and binary are always computed.",
+        "Further ones, such as boundary (within 2 % of the diagonal of edges), or all; official, "
+        "standard and binary are always computed.",
         "Scores",
         metavar="NAMES",
     ),

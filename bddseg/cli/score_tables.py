@@ -7,30 +7,47 @@ from bddseg.cli.table import make_table
 from bddseg.progress import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     from rich.console import Group, RenderableType
 
-    from bddseg.metrics.bootstrap import Difference
+    from bddseg.metrics.bootstrap import Difference, Interval
     from bddseg.metrics.evaluation import Evaluation
     from bddseg.metrics.metric import MetricTable, Scores
 
 
-def describe_score(evaluation: "Evaluation") -> "Group":
-    """Return a table for each metric, with a row for each class."""
+def describe_score(
+    evaluation: "Evaluation", intervals: "Mapping[str, Interval] | None" = None
+) -> "Group":
+    """Return a table for each metric, with a row for each class.
+
+    Args:
+        evaluation: The evaluation.
+        intervals: The intervals of its headlines, if they are to be shown.
+    """
     from rich.console import Group
 
     frames = pluralize(len(evaluation.frames), "frame")
     parts: list[RenderableType] = [f"Task {evaluation.task.name}, {frames}. In percent."]
     for name, metric in evaluation.metrics.items():
         parts += ["", *_describe_metric(evaluation[name], metric.table)]
+        if intervals:
+            parts.append(_describe_intervals(name, metric.table, intervals))
     return Group(*parts)
 
 
-def describe_conditions(evaluation: "Evaluation", rows: "Sequence[dict[str, Any]]") -> "Group":
-    """Return the headlines by condition as a table."""
+def describe_conditions(
+    evaluation: "Evaluation", rows: "Sequence[dict[str, Any]]", predictions: "Path | None" = None
+) -> "Group":
+    """Return the headlines by condition as a table.
+
+    Args:
+        evaluation: The evaluation.
+        rows: What `score_conditions` returns.
+        predictions: The result, if there are several.
+    """
     from rich.console import Group
 
     headings = evaluation.headings
@@ -44,7 +61,8 @@ def describe_conditions(evaluation: "Evaluation", rows: "Sequence[dict[str, Any]
         text=(0, 1),
     )
     order = headings[evaluation.rank_key]
-    return Group("", f"By condition, the worst first ({order}):", "", table)
+    of = f" of {predictions}" if predictions else ""
+    return Group("", f"By condition{of}, the worst first ({order}):", "", table)
 
 
 def describe_comparison(
@@ -100,6 +118,14 @@ def _describe_metric(scores: "Scores", table: "MetricTable") -> "list[Renderable
         *below,
         *table.notes,
     ]
+
+
+def _describe_intervals(
+    name: str, table: "MetricTable", intervals: "Mapping[str, Interval]"
+) -> str:
+    found = [(each.heading, intervals[f"{name}_{each.key}"]) for each in table.headlines]
+    ranges = [f"{heading} {_format(each.low)} to {_format(each.high)}" for heading, each in found]
+    return f"95 % interval: {', '.join(ranges)}."
 
 
 def _describe_difference(difference: "Difference") -> list[str]:

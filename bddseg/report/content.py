@@ -99,6 +99,7 @@ class Content:
             "calibrations": sections.describe_calibration(self.measures),
             "areas": sections.describe_areas(self.task, self.measures),
             "changes": sections.describe_changes(self.measures),
+            "provenance": sections.describe_provenance(self.evaluations),
         }
         escaped: dict[str, Any] = escape_names(described)
         return escaped

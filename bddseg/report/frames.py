@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bddseg.data.label_set import LabelMapRef, LabelSet, MaskFile, open_label_set
-from bddseg.data.mask_checks import sample_masks
+from bddseg.data.label_set import LabelMapRef, LabelSet, MappedLabels
 from bddseg.data.pairing import pair_images
 from bddseg.data.probability import find_probabilities
+from bddseg.data.task_labels import open_as_task
 from bddseg.errors import BddsegError
 from bddseg.metrics.pairing import pair_label_sets
 from bddseg.progress import pluralize
@@ -60,7 +60,7 @@ def collect_frames(
     """Return the frames of the ground truth or, without it, of the first result.
 
     Args:
-        results: Predictions, at least one; see `open_label_set`.
+        results: Predictions, at least one; see `open_as_task`.
         ground_truth: Ground truth, likewise.
         images: The frames: an image, a folder, a glob pattern or a list file.
         task: Task of all masks.
@@ -68,14 +68,15 @@ def collect_frames(
     Raises:
         BddsegError: a source is missing or empty, or nothing can be paired.
     """
-    label_sets = [open_label_set(path, task) for path in results]
-    truth = open_label_set(ground_truth, task) if ground_truth else None
-    notes: list[str] = []
+    opened = [open_as_task(path, task) for path in results]
+    label_sets = [labels for labels, _ in opened]
+    truth = open_as_task(ground_truth, task)[0] if ground_truth else None
+    # With ground truth, `evaluate` has the notes about label maps.
+    notes = [] if ground_truth else [note for _, about in opened for note in about]
     if truth is None:
         names = list(label_sets[0])
         truth_refs: list[LabelMapRef | None] = [None] * len(names)
         columns = [_match(label_sets[0], labels, notes) for labels in label_sets]
-        notes += [problem for labels in label_sets for problem in _find_problems(labels, task)]
     else:
         names = list(truth)
         truth_refs = list(truth.values())
@@ -107,13 +108,6 @@ def collect_frames(
     sources += [Path(images)] if images else []
     folders = [path for path in sources if path.is_dir()]
     return ReportInput(frames=frames, folders=folders, notes=notes)
-
-
-def _find_problems(labels: LabelSet, task: Task) -> list[str]:
-    """Return why masks may be of another task or encoding; with ground truth, `evaluate` does."""
-    masks = [ref.path for ref in labels.values() if isinstance(ref, MaskFile)]
-    sample = sample_masks(labels.source, masks, task)
-    return sample.describe_problems() if sample else []
 
 
 def _match(first: LabelSet, labels: LabelSet, notes: list[str]) -> list[LabelMapRef | None]:
@@ -153,7 +147,9 @@ def _find_probability_files(
     labels: LabelSet, refs: Sequence[LabelMapRef | None]
 ) -> list[Path | None]:
     folder = find_probabilities(labels)
-    if folder is None:
+    # Probabilities of a finer task's classes are not those of the classes that they become.
+    is_mapped = any(isinstance(ref, MappedLabels) for ref in refs)
+    if folder is None or is_mapped:
         return [None] * len(refs)
     paths = (folder / f"{ref.name}.png" if ref else None for ref in refs)
     return [path if path and path.is_file() else None for path in paths]

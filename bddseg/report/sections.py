@@ -1,7 +1,7 @@
 """The parts of the page above its frames, as plain data for the template."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,23 @@ def describe_confusion(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     return matrices
 
 
+def describe_provenance(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    """Return how scores were computed: a value where it is the same for all, else one for each."""
+    flat = [dict(_flatten(each.provenance)) for each in evaluations]
+    letters = name_results(len(flat))
+    rows = []
+    for name in flat[0] if flat else ():
+        values = [each[name] for each in flat]
+        cells = [{"letter": "", "value": values[0]}]
+        if len(set(values)) > 1:
+            cells = [
+                {"letter": letter, "value": value}
+                for letter, value in zip(letters, values, strict=True)
+            ]
+        rows.append({"name": name, "cells": cells})
+    return rows
+
+
 def describe_conditions(
     evaluations: Sequence[Evaluation], attributes: Mapping[str, Attributes], names: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -277,6 +294,16 @@ def _keep_standard(evaluation: Evaluation, indices: Sequence[int]) -> Evaluation
             for frame in frames
         ),
     )
+
+
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names of values, such as "intervals: seed", and the values as text."""
+    for key, value in content.items():
+        name = prefix + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name}: ")
+        else:
+            yield name, "unknown" if value is None else str(value)
 
 
 def _describe_bin(counts: Counts, index: int, total: int) -> dict[str, float]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bddseg.data.result_task import find_task
+from bddseg.data.result_task import find_score_task
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically, write_atomically, write_error
 from bddseg.io.overwrite import refuse_overwriting
 from bddseg.io.walk import is_below
+from bddseg.metrics.evaluation import list_warnings
 from bddseg.progress import map_in_threads, pluralize
 from bddseg.report.columns import choose_frames
 from bddseg.report.content import Content, ScoreOptions, compute_content
@@ -83,7 +84,8 @@ def write_report(
         out: A file, whose suffix is .html, or a folder, which gets index.html and images.
         ground_truth: Ground truth, likewise; without it there are no scores.
         frames: The frames: an image, a folder, a glob pattern or a list file.
-        task: Task of the masks, or its name; by default that of the run record, else drivable.
+        task: Task of the page, or its name; by default that of the run record, else drivable.
+            Masks of a finer task are mapped; see `evaluate`.
         options: See `ReportOptions`.
 
     Raises:
@@ -98,7 +100,7 @@ def write_report(
             f"There are {len(paths)} results, and 1 to {_MAX_RESULTS} were expected.",
             "Make several reports.",
         )
-    task = find_task(task, *([truth] if truth else []), *paths)
+    task = find_score_task(task, truth, *paths)
     source = collect_frames(paths, truth, str(frames) if frames else None, task)
     is_file = out.suffix.lower() in (".html", ".htm")
     _check_output(out, source, is_file=is_file, overwrite=options.overwrite)
@@ -241,8 +243,8 @@ class _Writer:
     def _list_notes(self) -> list[str]:
         """Return what is missing or was ignored; of notes about images, their number."""
         notes = list(self.content.source.notes)
-        for path, evaluation in zip(self.content.results, self.content.evaluations, strict=False):
-            notes += [f"{path}: {warning}" for warning in evaluation.warnings]
+        if self.content.evaluations:
+            notes += list_warnings(self.content.results, self.content.evaluations)
         if without := self.present.count(0):
             frames = pluralize(without, "frame")
             notes.append(f"{frames} without images: use --images N, or -o FOLDER for all.")

@@ -62,6 +62,7 @@ class DrawResult:
         resized: A note for each image whose labels were resized to the frame.
         failures: An error for each image that could not be drawn.
         unpaired: Frames without a mask.
+        notes: Notes about the label maps, in sentences.
     """
 
     drawn: int
@@ -69,6 +70,7 @@ class DrawResult:
     resized: tuple[str, ...] = ()
     failures: tuple[BddsegError, ...] = ()
     unpaired: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class MatchedFrames(NamedTuple):

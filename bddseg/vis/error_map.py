@@ -1,14 +1,16 @@
 """Error maps: where predictions differ from the ground truth, drawn on the frames."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from bddseg.data.image import encode_jpeg, read_image
-from bddseg.data.label_set import LabelMapRef, LabelSet, open_label_set
+from bddseg.data.label_set import LabelMapRef, LabelSet
 from bddseg.data.sources.source import FrameRef
+from bddseg.data.task_labels import open_as_task
 from bddseg.errors import BddsegError
 from bddseg.metrics.confusion import Counts
 from bddseg.metrics.metric import name_mean
@@ -63,7 +65,7 @@ def draw_error_maps(
 
     Args:
         frames: An image, a folder, a glob pattern or a list file.
-        ground_truth: A folder of masks, or Scalabel JSON; see `open_label_set`.
+        ground_truth: A folder of masks, or Scalabel JSON; see `open_as_task`.
         results: The predictions, in the same formats.
         out: A folder.
         task: Task of the masks.
@@ -75,7 +77,10 @@ def draw_error_maps(
         BddsegError: there are no frames or no masks, no frame has both masks, a frame of `names`
             lacks one, or an error map would overwrite a file.
     """
-    label_sets = [open_label_set(ground_truth, task), open_label_set(results, task)]
+    (true_labels, true_notes), (predicted_labels, predicted_notes) = (
+        open_as_task(source, task) for source in (ground_truth, results)
+    )
+    label_sets = [true_labels, predicted_labels]
     frame_set = match_frames(frames, label_sets, exclude=out)
     matched, unpaired = list(frame_set.matched), frame_set.unpaired
     targets = [frame.name for frame, _ in matched]
@@ -94,9 +99,10 @@ def draw_error_maps(
         )
         for target, (frame, refs) in zip(targets, matched, strict=True)
     ]
-    return draw_images(
+    result = draw_images(
         jobs[: options.limit], "Drawing error maps", unpaired=unpaired, options=options
     )
+    return replace(result, notes=(*true_notes, *predicted_notes))
 
 
 def classify_pixels(ground_truth: LabelMap, prediction: LabelMap, task: Task) -> LabelMap:

@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
-import numpy as np
 
 import bddseg
 from bddseg.data.mask import read_mask, write_mask
@@ -55,7 +54,7 @@ def main() -> None:
                 limit=arguments.limit,
             )
             assert record
-            truth = select_truth(arguments.folder / "masks", out, entry.task)
+            truth = select_truth(arguments.folder / "masks", out)
             evaluation = bddseg.evaluate(truth, out / "run", task=entry.task)
             effects = measure_effects(truth, evaluation, out) if arguments.effects else []
         intervals = estimate_intervals(evaluation)
@@ -87,15 +86,12 @@ def list_models(names: list[str], files: dict[str, str]) -> Iterator[tuple[Entry
             yield entry, path
 
 
-def select_truth(truth: Path, out: Path, task: str) -> Path:
-    """Return the masks with a prediction; of two classes, the first is direct or alternative."""
+def select_truth(truth: Path, out: Path) -> Path:
+    """Return a folder of the masks that have a prediction."""
     folder = out / "truth"
     folder.mkdir()
     for prediction in sorted((out / "run" / "masks").glob("*.png")):
-        labels = read_mask(truth / prediction.name)
-        if task == "drivable_binary":
-            labels = np.where(labels == 255, 255, labels == 2).astype(np.uint8)
-        write_mask(folder / prediction.name, labels)
+        (folder / prediction.name).symlink_to((truth / prediction.name).resolve())
     return folder
 
 

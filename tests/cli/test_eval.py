@@ -112,6 +112,72 @@ def test_a_further_metric_is_in_the_tables_and_in_json(
     assert list(content["scores"]) == ["official", "standard", "binary", "boundary"]
 
 
+def test_all_metrics_are_computed_and_the_names_of_all_are_in_the_error(
+    run: Run, masks: tuple[Path, Path]
+) -> None:
+    arguments = ("eval", "-g", masks[0], "-r", masks[1], "--json", "--metric")
+    expected = run(*arguments, "boundary")[1]
+    assert list(json.loads(run(*arguments, "all")[1])["scores"])[:4] == list(
+        json.loads(expected)["scores"]
+    )
+    error = " ".join(run(*arguments, "boundry")[2].replace("│", " ").split())
+    assert "There are: all, binary, boundary, official, standard." in error
+
+
+def test_intervals_are_below_the_tables_and_in_json(run: Run, masks: tuple[Path, Path]) -> None:
+    arguments = ("eval", "-g", masks[0], "-r", masks[1])
+    content = json.loads(run(*arguments, "--json")[1])
+    assert set(content["intervals"]) == set(content["headlines"])
+    interval = content["intervals"]["official_miou"]
+    assert interval["value"] == content["headlines"]["official_miou"]
+    assert interval["low"] < interval["value"]
+    assert content["provenance"]["intervals"]["resamples"] == 1000
+    text = f"95 % interval: mIoU {interval['low']:.2f} to {interval['high']:.2f}."
+    assert text in run(*arguments)[1]
+
+
+def test_results_of_different_tasks_are_compared_only_as_the_coarser_one(
+    run: Run, tmp_path: Path
+) -> None:
+    for name, labels in draw_scenes().items():
+        write_mask(tmp_path / "truth" / f"{name}.png", labels)
+        write_mask(tmp_path / "three" / "masks" / f"{name}.png", labels)
+        write_mask(tmp_path / "two" / "masks" / f"{name}.png", (labels == 2).astype(np.uint8))
+    write_record(tmp_path / "three")
+    write_record(tmp_path / "two", "drivable_binary")
+    command = ("eval", "-g", tmp_path / "truth", "-r", tmp_path / "three", "-r", tmp_path / "two")
+    code, out, err = run(*command)
+    assert (code, out) == (1, "")
+    assert "use -t drivable_binary" in err
+    code, out, err = run(*command, "-t", "drivable_binary", "--json")
+    assert code == 0
+    assert [row["headlines"]["binary_iou"] for row in json.loads(out)] == [100, 100]
+    # What is true of all results is noted once.
+    assert err.count(f"{tmp_path / 'truth'} has labels of drivable") == 1
+    assert err.count(f"{tmp_path / 'three'} has labels of drivable") == 1
+
+
+def test_several_results_have_conditions_and_official_files_of_their_own(
+    run: Run, masks: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.json"
+    frames = [{"name": f"f{number:02}.jpg", "attributes": {"x": "y"}} for number in range(12)]
+    labels.write_text(json.dumps(frames))
+    both = ("eval", "-g", masks[0], "-r", masks[1], "-r", masks[0])
+    options = ("--by", "x", "--attributes", labels, "--out-file", tmp_path / "official.json")
+    code, out, _ = run(*both, *options)
+    assert code == 0
+    for path in (masks[1], masks[0]):
+        assert f"By condition of {path}" in out.replace("\n", "")
+    files = [json.loads((tmp_path / f"official-{number}.json").read_text()) for number in (1, 2)]
+    assert files[0]["IoU"][1]["AVERAGE"] < files[1]["IoU"][1]["AVERAGE"] == 100
+    code, _, err = run(*both, *options)
+    assert code == 1
+    assert "official-1.json exists already" in err
+    rows = json.loads(run(*both, *options, "--overwrite", "--json")[1])
+    assert [row["by"][0]["frames"] for row in rows] == [12, 12]
+
+
 def test_several_results_are_compared_with_the_first(run: Run, masks: tuple[Path, Path]) -> None:
     arguments = ("eval", "-g", masks[0], "-r", masks[1], "-r", masks[0], "-r", masks[1])
     code, out, err = run(*arguments, "--metric", "boundary")
@@ -126,7 +192,8 @@ def test_several_results_are_compared_with_the_first(run: Run, masks: tuple[Path
     assert any(line.startswith("boundary mIoU") for line in out.splitlines())
     assert f"{masks[1]}: 1 frame without a prediction" in err
     first, second, _ = json.loads(run(*arguments, "--json")[1])
-    assert first["predictions"] == str(masks[1])
+    assert first["predictions"] == first["provenance"]["predictions"] == str(masks[1])
+    assert set(first["intervals"]) == set(first["headlines"])
     key = "standard_miou_without_background"
     gap = second["headlines"][key] - first["headlines"][key]
     difference = second["difference"][key]
@@ -201,7 +268,6 @@ def test_tables_fit_the_terminal_and_numbers_are_never_cut(
         ("--worst-first",),
         ("--by", "weather"),
         ("-r", "other", "--per-image", "frames.csv"),
-        ("-r", "other", "--out-file", "scores.json"),
     ],
 )
 def test_wrong_usage_exits_with_2(

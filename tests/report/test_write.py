@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from metrics.helpers import write_record
 from report.conftest import NUM_FRAMES, ODD_NAME, Results, draw_road
 
 from bddseg.data.image import read_image_size, write_jpeg
@@ -102,10 +103,50 @@ def test_images_are_no_wider_than_asked_for(small: Path) -> None:
     assert {read_image_size(path) for path in images.rglob("*.jpg")} == {(22, 40)}
 
 
-def test_masks_of_another_task_are_noted_without_ground_truth(small: Path) -> None:
+def test_masks_of_another_task_are_refused_or_noted_without_ground_truth(small: Path) -> None:
     write_mask(small / "other" / "f1.png", np.full((90, 160), 7, np.uint8))
+    with pytest.raises(BddsegError, match="has ids up to 7"):
+        write_report([small / "other"], small / "out.html")
+    write_mask(small / "other" / "f2.png", draw_road(2))
     summary = write_report([small / "other"], small / "out.html")
     assert any("has ids up to 7" in note for note in summary.notes)
+
+
+def test_ground_truth_of_three_classes_is_mapped_for_results_of_two(small: Path) -> None:
+    for number in range(3):
+        labels = (draw_road(number, 3 * number) == 2).astype(np.uint8)
+        write_mask(small / "binary" / "masks" / f"f{number}.png", labels)
+    write_record(small / "binary", "drivable_binary")
+    options = ReportOptions(metrics=["boundary"])
+    summary = write_report(
+        [small / "binary"], small / "out.html", ground_truth=small / "truth", options=options
+    )
+    assert any("direct and alternative to drivable" in note for note in summary.notes)
+    text = (small / "out.html").read_text()
+    evaluation = evaluate(small / "truth", small / "binary")
+    assert f"{evaluation.headlines['binary_iou']:.2f}" in text
+    with pytest.raises(BddsegError, match=r"the task drivable\..*use -t drivable_binary"):
+        write_record(small / "masks", "drivable")
+        write_report([small / "masks", small / "binary"], small / "two.html")
+    write_report([small / "masks", small / "binary"], small / "two.html", task="drivable_binary")
+
+
+def test_the_end_of_the_page_says_how_scores_were_computed(small: Path) -> None:
+    write_record(small / "masks", weights={"sha256": "ab12"})
+    options = ReportOptions(metrics=["boundary"])
+    write_report(
+        [small / "masks", small / "truth"],
+        small / "out.html",
+        ground_truth=small / "truth",
+        options=options,
+    )
+    below = (small / "out.html").read_text().partition("How scores were computed")[2]
+    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', below)
+    table = {name: re.findall("<code>(.*?)</code>", cells) for name, cells in rows}
+    assert table["frames"] == ["3"]
+    assert table["weights sha256"] == ["ab12", "unknown"]
+    assert table["intervals: resamples"] == ["1000"]
+    assert table["metrics: boundary: width"] == ["2 % of the diagonal"]
 
 
 def test_masks_of_another_size_than_the_frame_are_resized_and_noted(small: Path) -> None:

@@ -168,3 +168,29 @@ def test_a_frame_without_labels_in_scalabel_json_is_all_background(
     assert draw(pairs, drivable, results="rle.json").drawn == 1
     road = read_image(pairs / "out" / "f2.jpg")[100, 150].astype(int)
     assert np.abs(road - [192, 102, 32]).max() < 6
+
+
+def test_ground_truth_of_three_classes_is_mapped_for_predictions_of_two(tmp_path: Path) -> None:
+    labels = np.full((40, 60), 2, np.uint8)
+    labels[20:, :30], labels[20:, 30:] = 0, 1
+    write_jpeg(tmp_path / "frames" / "a.jpg", np.zeros((40, 60, 3), np.uint8))
+    write_mask(tmp_path / "truth" / "a.png", labels)
+    write_mask(tmp_path / "masks" / "a.png", (labels == 2).astype(np.uint8))
+    result = draw_error_maps(
+        str(tmp_path / "frames"),
+        tmp_path / "truth",
+        tmp_path / "masks",
+        tmp_path / "out",
+        get_task("drivable_binary"),
+    )
+    assert "direct and alternative to drivable" in result.notes[0]
+    same = draw_error_maps(
+        str(tmp_path / "frames"),
+        tmp_path / "masks",
+        tmp_path / "masks",
+        tmp_path / "expected",
+        get_task("drivable_binary"),
+    )
+    assert not same.notes
+    drawn, expected = (tmp_path / name / "a.jpg" for name in ("out", "expected"))
+    assert drawn.read_bytes() == expected.read_bytes()

@@ -16,7 +16,6 @@ from bddseg.cli.options import (
     Results,
     TaskName,
     Threads,
-    choose_checked_task,
     number,
     option,
 )
@@ -54,6 +53,7 @@ def errors(
     """
     if (worst is None) != (per_image is None):
         raise typer.BadParameter("Use --worst and --per-image together.")
+    from bddseg.data.result_task import find_score_task
     from bddseg.metrics.per_image import read_worst
     from bddseg.vis.batch import DrawOptions
     from bddseg.vis.error_map import draw_error_maps
@@ -63,7 +63,7 @@ def errors(
         ground_truth,
         results,
         out,
-        choose_checked_task(task, results, ground_truth),
+        find_score_task(task, ground_truth, results),
         names=read_worst(per_image, worst) if per_image and worst else None,
         options=DrawOptions(
             limit=limit, resume=resume, overwrite=overwrite, num_threads=threads, track=track

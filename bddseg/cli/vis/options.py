@@ -40,6 +40,8 @@ def report(result: "DrawResult", noun: str, out: Path, *, as_json: bool) -> None
     else:
         kept = f", {result.kept:,} kept" if result.kept else ""
         show(f"{pluralize(result.drawn, noun)} written to {out}{kept}.")
+    for note in result.notes:
+        show_note(note)
     if result.unpaired:
         show_note(
             f"{pluralize(len(result.unpaired), 'frame')} without a mask, "

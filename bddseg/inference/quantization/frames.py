@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bddseg.data.label_set import LabelMapRef, LabelSet, MaskFile, open_label_set
-from bddseg.data.mask_checks import sample_masks
+from bddseg.data.label_set import LabelMapRef
 from bddseg.data.sources.source import FrameRef, Selection, Source, open_source
+from bddseg.data.task_labels import open_as_task
 from bddseg.errors import BddsegError
 from bddseg.progress import pluralize
 from bddseg.tasks.task import Task
@@ -30,12 +30,14 @@ class Frames:
         calibration: Those that calibrate.
         scored: All others.
         truth: Ground truth of the scored ones, by name; empty without.
+        notes: Notes about the ground truth, in sentences.
     """
 
     source: Source
     calibration: list[FrameRef]
     scored: list[FrameRef]
     truth: dict[str, LabelMapRef]
+    notes: tuple[str, ...] = ()
 
     def read(self, refs: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Image]]:
         """Yield frames, RGB (H, W, 3), uint8.
@@ -72,11 +74,14 @@ def open_frames(
         )
     count = min(max(len(refs) // _EVERY, _MIN_CALIBRATION), _MAX_CALIBRATION)
     chosen = {number * len(refs) // count for number in range(count)}
+    scored = [ref for number, ref in enumerate(refs) if number not in chosen]
+    truth, notes = _find_truth(ground_truth, scored, task) if ground_truth else ({}, [])
     frames = Frames(
         opened,
         [ref for number, ref in enumerate(refs) if number in chosen],
-        scored := [ref for number, ref in enumerate(refs) if number not in chosen],
-        _find_truth(ground_truth, scored, task) if ground_truth else {},
+        scored,
+        truth,
+        tuple(notes),
     )
     _check_content(frames, source)
     return frames
@@ -100,11 +105,10 @@ def _check_content(frames: Frames, source: str | Path) -> None:
     )
 
 
-def _find_truth(ground_truth: Path, refs: Sequence[FrameRef], task: Task) -> dict[str, LabelMapRef]:
-    labels: LabelSet = open_label_set(ground_truth, task)
-    masks = [ref.path for ref in labels.values() if isinstance(ref, MaskFile)]
-    if sample := sample_masks(labels.source, masks, task):
-        sample.refuse_legacy()
+def _find_truth(
+    ground_truth: Path, refs: Sequence[FrameRef], task: Task
+) -> tuple[dict[str, LabelMapRef], list[str]]:
+    labels, notes = open_as_task(ground_truth, task)
     found = {ref.name: labels.find(ref.name) for ref in refs}
     missing = [name for name, truth in found.items() if truth is None]
     if missing:
@@ -114,7 +118,7 @@ def _find_truth(ground_truth: Path, refs: Sequence[FrameRef], task: Task) -> dic
             "Labels and frames are paired by file name without the suffix: give frames that have "
             "ground truth, or leave -g out.",
         )
-    return {name: truth for name, truth in found.items() if truth is not None}
+    return {name: truth for name, truth in found.items() if truth is not None}, notes
 
 
 class LabelStore:

@@ -120,6 +120,8 @@ def quantize(
     import_nncf()
     truth = Path(ground_truth) if ground_truth else None
     opened = open_frames(frames, get_task(entry.task), ground_truth=truth, limit=limit)
+    for note in opened.notes:
+        progress.note(note)
     path = Path(weights) if weights else get_weights(entry)
     reference = TorchRuntime.load(entry, path, device="cpu", precision="fp32")
     inputs = _record_inputs(entry, reference, opened, frames)
