@@ -81,11 +81,9 @@ class MaskSample:
         if len(beyond) > _CLEAR_SHARE * len(self.scenes):
             (problem,) = self.describe_problems()
             raise BddsegError(problem, "Choose the task of the masks with -t, or other masks.")
-        coarser = find_coarser(self.task.name)
-        if coarser is None or self.task.fill_id in self.ids or not self.ids:
+        if self.task.fill_id in self.ids or not (coarser := find_coarser(self.task.name)):
             return
-        paths = [each.path for each in self.inspections]
-        other = _inspect(self.source, paths, coarser)
+        other = _inspect(self.source, [each.path for each in self.inspections], coarser)
         if other.is_current:
             raise BddsegError(
                 f"{self.source} seems to hold masks of the task {coarser.name}, not of "

@@ -35,6 +35,12 @@ def open_as_task(source: Path, task: Task) -> tuple[LabelSet, list[str]]:
     if sample := _sample(labels, own_task):
         sample.refuse_other_labels()
         notes = sample.describe_problems()
+        if sample.scenes and sample.ids and not sample.detection.conclusive:
+            notes += [
+                f"{source} is read as {own_task.name}, because its ids fit; no mask shows that it "
+                f"is not of {finer.task.name}."
+                for finer in own_task.finer
+            ]
     if class_map is None:
         return labels, notes
     table = _make_table(class_map, task)
@@ -66,9 +72,11 @@ def _is_finer_json(source: Path, task: Task, finer: Task) -> bool:
 def _are_finer_masks(source: Path, task: Task, finer: Task) -> bool:
     """Return whether masks have ids that only the finer task has."""
     sample = _sample(open_label_set(source, task), task)
-    scenes = sample.inspections if sample else ()
-    others = [each for each in scenes if task.num_classes <= each.highest < finer.num_classes]
-    own = [each for each in scenes if each.encoding is Encoding.CURRENT]
+    if sample is None:
+        return False
+    masks = sample.inspections
+    others = [each for each in masks if task.num_classes <= each.highest < finer.num_classes]
+    own = [each for each in sample.scenes if each.encoding is Encoding.CURRENT]
     if own and others:
         raise _mixed(source, task, finer, f"{own[0].path.name} and {others[0].path.name}")
     return bool(others)

@@ -60,6 +60,17 @@ def test_masks_of_the_task_stay_as_they_are(tmp_path: Path) -> None:
     assert np.array_equal(labels["scene1"].read(), BINARY[SCENES["scene1"]])
 
 
+def test_masks_that_could_be_of_both_tasks_are_noted(tmp_path: Path) -> None:
+    labels = np.zeros((40, 40), np.uint8)
+    labels[:, 20:] = 1
+    write_mask(tmp_path / "a.png", labels)
+    (note,) = open_as_task(tmp_path, DRIVABLE_BINARY)[1]
+    assert note == (
+        f"{tmp_path} is read as drivable_binary, because its ids fit; no mask shows that it is not "
+        "of drivable."
+    )
+
+
 def test_a_run_record_decides_even_if_ids_do_not(tmp_path: Path) -> None:
     write_mask(tmp_path / "masks" / "a.png", np.array([[0, 1]], np.uint8))
     write_record(tmp_path, "drivable")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from metrics.helpers import write_record
@@ -128,7 +129,21 @@ def test_ground_truth_of_three_classes_is_mapped_for_results_of_two(small: Path)
     with pytest.raises(BddsegError, match=r"the task drivable\..*use -t drivable_binary"):
         write_record(small / "masks", "drivable")
         write_report([small / "masks", small / "binary"], small / "two.html")
-    write_report([small / "masks", small / "binary"], small / "two.html", task="drivable_binary")
+    results = [small / "masks", small / "binary"]
+    for folder in results:
+        (folder / "probabilities").mkdir()
+    for number in range(3):
+        name = f"f{number}.png"
+        (small / "masks" / "masks").mkdir(exist_ok=True)
+        (small / "masks" / name).rename(small / "masks" / "masks" / name)
+        for folder in results:
+            pixels = np.full((90, 160), 60000, np.uint16)
+            assert cv2.imwrite(str(folder / "probabilities" / name), pixels)
+    page = write_report(results, small / "two.html", task="drivable_binary").page
+    # The probabilities of the mapped result are those of other classes.
+    labels = [column["label"] for column in read_data(page)["columns"]]
+    assert "mean confidence B" in labels
+    assert "mean confidence A" not in labels
 
 
 def test_the_end_of_the_page_says_how_scores_were_computed(small: Path) -> None:
