@@ -13,7 +13,7 @@ from bddseg.data.rle import encode_rle
 from bddseg.data.task_labels import open_as_task
 from bddseg.errors import BddsegError
 from bddseg.tasks.bdd100k import DRIVABLE, DRIVABLE_BINARY
-from bddseg.types import LabelMap
+from bddseg.types import BinaryMask, LabelMap
 
 SCENES = draw_scenes()
 # From the ids of drivable to those of drivable_binary.
@@ -26,7 +26,14 @@ def write(folder: Path, table: LabelMap) -> Path:
     return folder
 
 
-def write_json(path: Path, categories: dict[str, LabelMap]) -> Path:
+def read(source: Path, name: str) -> LabelMap:
+    """Return a label map as one of drivable_binary."""
+    found = open_as_task(source, DRIVABLE_BINARY)[0][name].read()
+    assert found is not None
+    return found
+
+
+def write_json(path: Path, categories: dict[str, BinaryMask]) -> Path:
     labels = [
         {"category": name, "rle": {"counts": encode_rle(mask), "size": mask.shape}}
         for name, mask in categories.items()
@@ -38,7 +45,7 @@ def write_json(path: Path, categories: dict[str, LabelMap]) -> Path:
 def test_masks_with_ids_of_the_finer_task_are_mapped_with_a_note(tmp_path: Path) -> None:
     labels, notes = open_as_task(write(tmp_path, np.arange(3, dtype=np.uint8)), DRIVABLE_BINARY)
     for name, scene in SCENES.items():
-        assert np.array_equal(labels[name].read(), BINARY[scene])
+        assert np.array_equal(read(tmp_path, name), BINARY[scene])
         assert labels[name].origin == str(tmp_path / f"{name}.png")
     assert notes == [
         f"{tmp_path} has labels of drivable, which become those of drivable_binary: "
@@ -49,15 +56,12 @@ def test_masks_with_ids_of_the_finer_task_are_mapped_with_a_note(tmp_path: Path)
 def test_unlabeled_pixels_and_unknown_ids_stay_outside_the_classes(tmp_path: Path) -> None:
     write_mask(tmp_path / "a.png", np.array([[0, 1, 2, 255], [2, 2, 2, 77]], np.uint8))
     write_mask(tmp_path / "b.png", np.array([[2]], np.uint8))
-    read = open_as_task(tmp_path, DRIVABLE_BINARY)[0]["a"].read()
-    assert read is not None
-    assert read.tolist() == [[0, 0, 1, 255], [1, 1, 1, 77]]
+    assert read(tmp_path, "a").tolist() == [[0, 0, 1, 255], [1, 1, 1, 77]]
 
 
 def test_masks_of_the_task_stay_as_they_are(tmp_path: Path) -> None:
-    labels, notes = open_as_task(write(tmp_path, BINARY), DRIVABLE_BINARY)
-    assert not notes
-    assert np.array_equal(labels["scene1"].read(), BINARY[SCENES["scene1"]])
+    assert not open_as_task(write(tmp_path, BINARY), DRIVABLE_BINARY)[1]
+    assert np.array_equal(read(tmp_path, "scene1"), BINARY[SCENES["scene1"]])
 
 
 def test_masks_that_could_be_of_both_tasks_are_noted(tmp_path: Path) -> None:
@@ -74,10 +78,8 @@ def test_masks_that_could_be_of_both_tasks_are_noted(tmp_path: Path) -> None:
 def test_a_run_record_decides_even_if_ids_do_not(tmp_path: Path) -> None:
     write_mask(tmp_path / "masks" / "a.png", np.array([[0, 1]], np.uint8))
     write_record(tmp_path, "drivable")
-    labels, notes = open_as_task(tmp_path, DRIVABLE_BINARY)
-    read = labels["a"].read()
-    assert read is not None and read.tolist() == [[0, 0]]
-    assert len(notes) == 1
+    assert read(tmp_path, "a").tolist() == [[0, 0]]
+    assert len(open_as_task(tmp_path, DRIVABLE_BINARY)[1]) == 1
 
 
 def test_masks_of_both_tasks_in_one_folder_are_refused(tmp_path: Path) -> None:
@@ -117,9 +119,8 @@ def test_json_is_mapped_by_its_categories(tmp_path: Path) -> None:
     mask = np.zeros((4, 6), bool)
     mask[2:, :3] = True
     source = write_json(tmp_path / "a.json", {"alternative": mask, "background": ~mask})
-    labels, notes = open_as_task(source, DRIVABLE_BINARY)
-    assert np.array_equal(labels["a"].read(), np.where(mask, 0, 1))
-    assert len(notes) == 1
+    assert np.array_equal(read(source, "a"), np.where(mask, 0, 1))
+    assert len(open_as_task(source, DRIVABLE_BINARY)[1]) == 1
     source = write_json(tmp_path / "b.json", {"drivable": mask})
     assert open_as_task(source, DRIVABLE_BINARY)[1] == []
     source = write_json(tmp_path / "c.json", {"drivable": mask, "direct": mask})

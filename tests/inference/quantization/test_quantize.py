@@ -26,7 +26,7 @@ from bddseg.inference.quantization.recorder import Recorder
 from bddseg.inference.run import infer
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.specs import Entry
-from bddseg.tasks.bdd100k import DRIVABLE
+from bddseg.tasks.bdd100k import DRIVABLE, DRIVABLE_BINARY
 from bddseg.testing.runtime import check_runtime
 from bddseg.zoo.catalog import read_entry
 
@@ -235,6 +235,15 @@ def test_missing_ground_truth_is_an_error(small_frames: Path, tmp_path: Path) ->
     (tmp_path / "truth/scene-004.png").unlink()
     with pytest.raises(BddsegError, match=r"for 1 of the 4 frames to score, such as scene-004"):
         open_frames(small_frames / "images", DRIVABLE, ground_truth=tmp_path / "truth")
+
+
+def test_ground_truth_of_three_classes_is_mapped_for_a_model_of_two(small_frames: Path) -> None:
+    truth = small_frames / "truth"
+    frames = open_frames(small_frames / "images", DRIVABLE_BINARY, ground_truth=truth)
+    assert "direct and alternative to drivable" in frames.notes[0]
+    for name, labels in frames.truth.items():
+        expected = (read_mask(truth / f"{name}.png") == 2).astype(np.uint8)
+        assert np.array_equal(labels.read(), expected)  # type: ignore[arg-type]
 
 
 def test_ground_truth_of_another_size_is_an_error(
