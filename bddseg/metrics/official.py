@@ -23,8 +23,8 @@ class OfficialMetric(ConfusionMetric):
         ]
         if self.task.background is not None:
             notes.append(
-                "False positives on the background do not count: of good models, the mean is 5 to "
-                "12 points above that of the standard score."
+                "False positives on the background do not count: on BDD100K, the mean of good "
+                "models is 5 to 12 points above that of the standard score."
             )
         return MetricTable(
             title=f"Official score: {ignored} ignored in the ground truth.",

@@ -74,8 +74,8 @@ def draw_error_maps(
         options: See `DrawOptions`.
 
     Raises:
-        BddsegError: there are no frames or no masks, no frame has both masks, a frame of `names`
-            lacks one, or an error map would overwrite a file.
+        BddsegError: see `open_as_task`; there are no frames or no masks, no frame has both masks, a
+            frame of `names` lacks one, or an error map would overwrite a file.
     """
     (true_labels, true_notes), (predicted_labels, predicted_notes) = (
         open_as_task(source, task) for source in (ground_truth, results)

@@ -36,13 +36,13 @@ def test_the_worst_frames_come_first(run: Run, drive: Path) -> None:
     assert names == ["1-000000.jpg", "2-000001.jpg", "3-000002.jpg"]
 
 
-def test_a_ground_truth_of_legacy_ids_is_drawn_with_a_warning(run: Run, drive: Path) -> None:
+def test_a_ground_truth_of_legacy_ids_is_refused_as_by_eval(run: Run, drive: Path) -> None:
     for path in (drive / "gt").iterdir():
         write_mask(path, np.array([1, 2, 0], np.uint8)[read_mask(path)])
     code, _, err = run_errors(run, drive)
-    assert code == 0
+    assert code == 1
     assert f"{drive / 'gt'} seems to hold legacy ids" in err
-    assert "masks looks" not in err
+    assert not (drive / "errors").exists()
 
 
 def test_tables_that_do_not_fit_are_refused(run: Run, drive: Path) -> None:
