@@ -40,6 +40,7 @@ from bddseg.data.scalabel import (
     read_scalabel,
     write_scalabel,
 )
+from bddseg.data.task_labels import make_table
 from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
 from bddseg.io.overwrite import refuse_overwriting
@@ -110,6 +111,7 @@ def convert_labels(
     *,
     encoding: Encoding | None = None,
     target: Target = Target.CURRENT,
+    target_task: Task | None = None,
     options: AnnotationOptions = DEFAULT_OPTIONS,
     overwrite: bool = False,
     num_threads: int = 1,
@@ -124,6 +126,7 @@ def convert_labels(
         task: Task of the labels.
         encoding: Encoding of PNG files; by default it is detected.
         target: Encoding to write.
+        target_task: A coarser task whose labels they become; see `Task.finer`.
         options: How the formats of other annotation tools are written.
         overwrite: Replace existing files.
         num_threads: Number of threads, or of processes where polygons are drawn.
@@ -131,12 +134,15 @@ def convert_labels(
 
     Raises:
         BddsegError: there are no labels, `out` is of the wrong kind, a file would be overwritten,
-            two label maps would get the same name, the encoding is ambiguous, or polygons cannot
-            be drawn because the extra `bdd100k` is not installed.
+            two label maps would get the same name, the encoding is ambiguous, labels of the task
+            cannot become those of `target_task`, or polygons cannot be drawn because the extra
+            `bdd100k` is not installed.
     """
     source = get_masks_folder(source)
     _check_out(out, target)
-    output = _FORMATS[target][0](task, options) if target in _FORMATS else None
+    written_task = target_task or task
+    table = _make_table(task, written_task)
+    output = _FORMATS[target][0](written_task, options) if target in _FORMATS else None
     failures: list[BddsegError] = []
     with _open_items(source, task, encoding, num_threads) as (described, items):
         names = [name for name, _ in items]
@@ -155,9 +161,10 @@ def convert_labels(
         step: Callable[[tuple[int, _Item]], Any] = (
             partial(_encode_item, output=output)
             if output
-            else partial(_convert_item, out=out, task=task, target=target)
+            else partial(_convert_item, out=out, task=written_task, target=target)
         )
-        numbered = list(enumerate(items, 1))
+        mapped = [(name, partial(_read_mapped, read, table)) for name, read in items]
+        numbered = list(enumerate(mapped, 1))
         with map_in_threads(step, track(numbered, "Converting"), num_threads) as outcomes:
             if output:
                 output.write(out, collect(outcomes))
@@ -263,6 +270,24 @@ def _read_frame(frame: ScalabelFrame) -> LabelMap:
             f"{frame.origin} has no labels and no size.", 'Add "size": {"height", "width"} to it.'
         )
     return np.full(size_hw, frame.task.fill_id, np.uint8)
+
+
+def _make_table(task: Task, target: Task) -> LabelMap | None:
+    """Return the id that each id of a task becomes in another, or None if they are the same."""
+    if target == task:
+        return None
+    class_map = target.find_map(task.name)
+    if class_map is None:
+        raise BddsegError(
+            f"Labels of the task {task.name} cannot become those of {target.name}.",
+            "Choose another --to-task, or say with -t what they are labels of.",
+        )
+    return make_table(class_map, target)
+
+
+def _read_mapped(read: Callable[[], LabelMap], table: LabelMap | None) -> LabelMap:
+    labels = read()
+    return labels if table is None else table[labels]
 
 
 def _encode_item(numbered: tuple[int, _Item], output: AnnotationFormat[Any]) -> Any:

@@ -43,7 +43,7 @@ def open_as_task(source: Path, task: Task) -> tuple[LabelSet, list[str]]:
             ]
     if class_map is None:
         return labels, notes
-    table = _make_table(class_map, task)
+    table = make_table(class_map, task)
     mapped = LabelSet(labels.source, (MappedLabels(ref, table) for ref in labels.values()))
     note = f"{source} has labels of {class_map.task.name}, which become those of {task.name}"
     return mapped, [f"{note}: {class_map.describe()}.", *notes]
@@ -94,7 +94,7 @@ def _sample(labels: LabelSet, task: Task) -> MaskSample | None:
     return sample_masks(labels.source, masks, task)
 
 
-def _make_table(class_map: ClassMap, task: Task) -> LabelMap:
+def make_table(class_map: ClassMap, task: Task) -> LabelMap:
     """Return the id that each id becomes, (256,), uint8; ids outside the classes stay as they are.
 
     These are outside the classes of the task too, which has fewer.

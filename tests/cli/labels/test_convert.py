@@ -65,6 +65,40 @@ def test_masks_become_run_length_encoded_json_and_come_back(
     assert np.array_equal(read_mask(back / "ignored.png"), expected)
 
 
+@pytest.mark.parametrize("encoding", ["current", "legacy"])
+def test_masks_of_three_classes_become_those_of_drivable_or_not(
+    scenes: Scenes, tmp_path: Path, run: Run, encoding: str
+) -> None:
+    folder, out = write_scenes(tmp_path / "labels", scenes, encoding), tmp_path / "masks"
+    if encoding == "current":
+        ignored = scenes["scene1"].copy()
+        ignored[:9, :9] = 255
+        write_mask(folder / "sub" / "ignored.png", ignored)
+    options = ("-o", out, "--to-task", "drivable_binary", "--overwrite")
+    code, _, err = run("labels", "convert", folder, *options)
+    assert (code, "vis colorize" in err and "-t drivable_binary" in err) == (0, True), err
+    becomes = np.arange(256, dtype=np.uint8)
+    becomes[[0, 1, 2]] = 0, 0, 1
+    for name, labels in scenes.items():
+        assert np.array_equal(read_mask(out / "sub" / f"{name}.png"), becomes[labels])
+    if encoding == "current":
+        assert np.array_equal(read_mask(out / "sub" / "ignored.png"), becomes[ignored])
+    # In legacy ids, 0 is the background.
+    assert run("labels", "convert", folder, *options, "--to", "legacy")[0] == 0
+    legacy = read_mask(out / "sub" / "scene1.png")
+    assert np.array_equal(legacy, 1 - becomes[scenes["scene1"]])
+
+
+def test_labels_do_not_become_those_of_a_finer_task(
+    scenes: Scenes, tmp_path: Path, run: Run
+) -> None:
+    folder = write_scenes(tmp_path / "labels", scenes, "current")
+    code, _, err = run("labels", "convert", folder, "-o", tmp_path / "out", "--to-task", "sem_seg")
+    assert code == 1
+    assert "Labels of the task drivable cannot become those of sem_seg." in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_polygons_become_masks(tmp_path: Path, run: Run) -> None:
     pytest.importorskip("bdd100k.label.to_mask", reason="needs the bdd100k extra")
     vertices = [[100, 700], [600, 300], [1200, 700]]
