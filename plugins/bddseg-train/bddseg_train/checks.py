@@ -1,39 +1,53 @@
 """What a recipe's keys have to fulfil together, checked before a run starts."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bddseg.errors import BddsegError, unknown_name
 from bddseg.registry import Registry
+from bddseg.tasks.task import get_task
 from bddseg.zoo.catalog import find_entry
 from bddseg_train.init import check_init
 
 if TYPE_CHECKING:
     from bddseg_train.recipe import Recipe
 
+_HINT = "Correct it in the file, or with --set."
 # Networks divide the size of their input by 8 to 32.
 _SMALLEST_CROP = 32
 
 
-def check_recipe(recipe: "Recipe", origin: str) -> None:
+def check_recipe(recipe: "Recipe", origin: str, *, with_data: bool = False) -> None:
     """Check that a recipe's keys fit together, and that what it names exists.
 
     Args:
         recipe: The recipe.
         origin: Where it is from, for errors.
+        with_data: Also check that there are frames to train on; none is opened.
 
     Raises:
-        BddsegError: they do not; the message names the recipe and the key.
+        BddsegError: they do not; the message names the recipe and all keys.
     """
-    for problem in _find_problems(recipe):
-        raise BddsegError(f"{origin}: {problem}.", "Correct it in the file, or with --set.")
-    try:
-        _check_names(recipe)
-    except BddsegError as error:
-        raise BddsegError(f"{origin}: {error.message}", error.hint) from error
+    found = _find_errors(recipe, with_data=with_data)
+    # By message: several checks need the model.
+    errors = list({error.message: error for error in found}.values())
+    if len(errors) == 1:
+        raise BddsegError(f"{origin}: {errors[0].message}", errors[0].hint or _HINT)
+    if errors:
+        raise BddsegError(f"{origin}:" + "".join(f"\n- {error}" for error in errors), _HINT)
+
+
+def _find_errors(recipe: "Recipe", *, with_data: bool) -> Iterator[BddsegError]:
+    yield from (BddsegError(f"{problem}.") for problem in _find_problems(recipe))
+    for check in _list_checks(recipe, with_data=with_data):
+        try:
+            check()
+        except BddsegError as error:
+            yield error
 
 
 def _find_problems(recipe: "Recipe") -> Iterator[str]:
@@ -77,23 +91,46 @@ def _find_crop_problems(recipe: "Recipe") -> Iterator[str]:
             )
 
 
-def _check_names(recipe: "Recipe") -> None:
-    entry = find_entry(recipe.model)
+def _list_checks(recipe: "Recipe", *, with_data: bool) -> list[Callable[[], None]]:
+    """Return checks of what a recipe names; each raises a BddsegError."""
+    checks: list[Callable[[], None]] = [
+        partial(_check_model, recipe.model),
+        partial(check_init, recipe.init),
+        # Names alone: the modules of losses import torch.
+        partial(_check_name, "bddseg.losses", "loss", recipe.loss.name),
+        *(
+            partial(_check_transform, number, table)
+            for number, table in enumerate(recipe.transforms)
+        ),
+    ]
+    return [*checks, partial(_check_data, recipe)] if with_data else checks
+
+
+def _check_model(model: str) -> None:
+    entry = find_entry(model)
     if not entry.architecture:
         raise BddsegError(
             f"{entry.name} cannot be trained: its network is in an {entry.runtime} file.",
             "Use a model whose entry has an architecture: `bddseg zoo list --json`.",
         )
-    check_init(recipe.init)
-    # Names alone: the modules of losses import torch.
-    _check_name("bddseg.losses", "loss", recipe.loss.name)
-    for number, table in enumerate(recipe.transforms):
-        name = table.get("name")
-        if not isinstance(name, str):
-            raise BddsegError(
-                f"transforms[{number}] has no name.", 'Give one, as in { name = "flip" }.'
-            )
-        _check_name("bddseg.transforms", "transform", name)
+
+
+def _check_transform(number: int, table: Mapping[str, Any]) -> None:
+    name = table.get("name")
+    if not isinstance(name, str):
+        raise BddsegError(
+            f"transforms[{number}] has no name.", 'Give one, as in { name = "flip" }.'
+        )
+    _check_name("bddseg.transforms", "transform", name)
+
+
+def _check_data(recipe: "Recipe") -> None:
+    # Imported here: listing recipes needs no image libraries.
+    from bddseg_train.data import find_frames
+
+    if not recipe.data.root and recipe.data.train is None:
+        raise BddsegError("It names no data.", "Give its folder: --data DIR")
+    find_frames(recipe.data, get_task(find_entry(recipe.model).task))
 
 
 def _check_name(group: str, kind: str, name: str) -> None:

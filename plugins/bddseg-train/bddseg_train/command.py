@@ -36,6 +36,7 @@ _DATA = (
     "and val."
 )
 _SET = "Replace a value of the recipe, as in optimizer.lr=0.005; repeat it for several."
+_SHOW = "Print RECIPE with all its keys, as TOML to start your own from."
 _INIT = (
     "Initial weights: zoo:MODEL, backbone:NAME (resnet50_v1c, resnet101_v1c, hrnetv2_w48), a "
     'checkpoint, or "" for random ones.'
@@ -69,6 +70,7 @@ def train(
         Path | None, option("--out -o", "Folder for the results.", OUTPUT, show_default=False)
     ] = None,
     list_only: Annotated[bool, option("--list", "List the recipes.", MODEL)] = False,
+    show_only: Annotated[bool, option("--show", _SHOW, MODEL)] = False,
     data: Annotated[Path | None, option("--data", _DATA, INPUT, metavar="DIR")] = None,
     settings: Annotated[list[str] | None, option("--set", _SET, MODEL, metavar="KEY=VALUE")] = None,
     init: Annotated[str | None, option("--init", _INIT, MODEL, metavar="WEIGHTS")] = None,
@@ -96,6 +98,7 @@ def train(
 
     Examples:
       bddseg train --list
+      bddseg train --show RECIPE
       bddseg train RECIPE --data bdd100k -o out --images-per-step 4
       bddseg train RECIPE --data frames -o out --set iterations=2000
     """
@@ -104,11 +107,16 @@ def train(
         return
     if recipe is None:
         raise typer.BadParameter("Give a recipe; --list shows all.", param_hint="RECIPE")
+    if show_only:
+        _show_recipe(
+            _choose_recipe(recipe, settings or [], data, init, needs_data=False), as_json=as_json
+        )
+        return
     if out is None:
         raise typer.BadParameter("Give a folder for the results.", param_hint="--out / -o")
     if gpus and device not in ("auto", "cuda"):
         raise typer.BadParameter(f"--gpus excludes --device {device}.")
-    chosen = _choose_recipe(recipe, settings or [], data, init)
+    chosen = _choose_recipe(recipe, settings or [], data, init, needs_data=True)
     from bddseg_train.options import TrainOptions
 
     options = TrainOptions(
@@ -125,23 +133,25 @@ def train(
     _run(chosen, out, options, as_json=as_json)
 
 
-def _choose_recipe(name: str, settings: list[str], data: Path | None, init: str | None) -> "Recipe":
+def _choose_recipe(
+    name: str, settings: list[str], data: Path | None, init: str | None, *, needs_data: bool
+) -> "Recipe":
     """Return the recipe, with what options say.
 
     Raises:
-        BddsegError: it is invalid, or names no data.
+        BddsegError: it is invalid, or there are no data and they are needed.
     """
     import msgspec
 
-    from bddseg_train.recipe import Data, find_recipe
+    from bddseg_train.checks import check_recipe
+    from bddseg_train.recipe import Data, read_recipe
 
     own = [] if init is None else [f"init={json.dumps(init, ensure_ascii=False)}"]
-    recipe = find_recipe(name, [*settings, *own])
+    recipe, origin = read_recipe(name, [*settings, *own])
     if data is not None:
         limited = Data(root=str(data.absolute()), limit=recipe.data.limit)
         recipe = msgspec.structs.replace(recipe, data=limited)
-    if not recipe.data.root and recipe.data.train is None:
-        raise BddsegError(f"The recipe {name} names no data.", "Give its folder: --data DIR")
+    check_recipe(recipe, origin, with_data=needs_data)
     return recipe
 
 
@@ -191,6 +201,17 @@ def _show_next(recipe: "Recipe", out: Path, model: str) -> None:
         # Without a source of labels, it is a list of pairs.
         if split.labels:
             show_next("bddseg", "infer", model, split.images, "-o", f"{out}-masks")
+
+
+def _show_recipe(recipe: "Recipe", *, as_json: bool) -> None:
+    import msgspec
+
+    from bddseg_train.recipe import format_recipe
+
+    if as_json:
+        show_json(msgspec.to_builtins(recipe))
+    else:
+        show(format_recipe(recipe).rstrip())
 
 
 def _show_recipes(*, as_json: bool) -> None:

@@ -2,14 +2,15 @@
 
 import json
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from bddseg.errors import BddsegError, unknown_name
+from bddseg.errors import BddsegError, BddsegWarning, unknown_name
 from bddseg.io.toml import check_depth, convert, format_toml, merge, read_tables, read_toml
 from bddseg.registry import Registry, read_files, require_toml_path
 from bddseg.specs import Name, Size, SizeHW
@@ -18,7 +19,7 @@ from bddseg_train.checks import check_recipe
 RECIPES: Registry[str | Path] = Registry(
     "bddseg.recipes", "list of recipes", check=require_toml_path
 )
-_HINT = "Correct that key. `bddseg train --list --json` shows complete recipes."
+_HINT = "Correct that key. `bddseg train --show RECIPE` shows all keys of a recipe."
 _SUFFIX = "_drivable_bdd100k"
 # Keys of the table `data` that hold paths.
 _PATHS = ("root", "train", "validation")
@@ -187,8 +188,31 @@ def list_recipes() -> list[Recipe]:
     return read_files(RECIPES, read_recipes, "recipe")
 
 
+class FoundRecipe(NamedTuple):
+    """A recipe, whose keys may not fit together.
+
+    Attributes:
+        recipe: The recipe.
+        origin: Where it is from, for errors.
+    """
+
+    recipe: Recipe
+    origin: str
+
+
 def find_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
-    """Return a recipe that can be run.
+    """Return a recipe that can be run, as soon as there are data; see `read_recipe`.
+
+    Raises:
+        BddsegError: there is no such recipe, it is invalid, or its keys do not fit together.
+    """
+    recipe, origin = read_recipe(name, settings)
+    check_recipe(recipe, origin)
+    return recipe
+
+
+def read_recipe(name: str | Path, settings: Sequence[str] = ()) -> FoundRecipe:
+    """Return a recipe; `check_recipe` tells whether it can be run.
 
     Args:
         name: Name of a recipe, or a TOML file. That holds one recipe, and inherits from a listed
@@ -197,19 +221,38 @@ def find_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
             TOML, or text as it is. Paths are relative to the current folder.
 
     Raises:
-        BddsegError: there is no such recipe, it is invalid, or its keys do not fit together.
+        BddsegError: there is no such recipe, or a key is unknown or has a value of another type.
     """
     if isinstance(name, Path) or name.endswith(".toml"):
-        origin, table = str(name), _read_own(Path(name))
+        origin = str(name)
+        inherited, own = _read_own(Path(name))
     else:
-        origin, table = f"recipe {name}", msgspec.to_builtins(_find_listed(name))
+        origin = f"recipe {name}"
+        inherited, own = msgspec.to_builtins(_find_listed(name)), {}
     if settings:
         origin += f" with --set {', '.join(settings)}"
     for setting in settings:
-        table = merge(table, _resolve_paths(_parse_setting(setting), Path.cwd()))
-    recipe = convert(table, Recipe, origin, _HINT)
-    check_recipe(recipe, origin)
-    return recipe
+        own = merge(own, _resolve_paths(_parse_setting(setting), Path.cwd()))
+    recipe = convert(merge(inherited, own), Recipe, origin, _HINT)
+    if "warmup" not in own.get("schedule", {}):
+        recipe = _shorten_warmup(recipe, inherited)
+    return FoundRecipe(recipe, origin)
+
+
+def _shorten_warmup(recipe: Recipe, inherited: Mapping[str, Any]) -> Recipe:
+    """Return a recipe whose warmup, which another one planned for more iterations, fits."""
+    warmup, iterations = recipe.schedule.warmup, recipe.iterations
+    if warmup < iterations:
+        return recipe
+    shorter = warmup * iterations // inherited["iterations"]
+    warnings.warn(
+        f"schedule.warmup is {shorter} instead of {warmup}, in proportion to iterations: "
+        f"{iterations} instead of {inherited['iterations']}.",
+        BddsegWarning,
+        stacklevel=2,
+    )
+    schedule = msgspec.structs.replace(recipe.schedule, warmup=shorter)
+    return msgspec.structs.replace(recipe, schedule=schedule)
 
 
 def format_recipe(recipe: Recipe) -> str:
@@ -226,19 +269,19 @@ def _find_listed(name: str) -> Recipe:
     return recipes[short]
 
 
-def _read_own(path: Path) -> dict[str, Any]:
-    """Return the table of a user's own file, with what it inherits."""
-    table = _resolve_paths(read_toml(path), path.parent)
-    base = table.pop("extends", None)
+def _read_own(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a user's own file inherits, and its own table."""
+    own = _resolve_paths(read_toml(path), path.parent)
+    base = own.pop("extends", None)
     if base is None:
-        return {"name": path.stem, **table}
+        return {"name": path.stem}, own
     if not isinstance(base, str):
         raise BddsegError(f"{path}: extends is {base!r}, not the name of a recipe.", _HINT)
     try:
         inherited = msgspec.to_builtins(_find_listed(base))
     except BddsegError as error:
         raise BddsegError(f"{path}, extends: {error.message}", error.hint) from error
-    return merge(inherited | {"name": path.stem, "description": ""}, table)
+    return inherited | {"name": path.stem, "description": ""}, own
 
 
 def _parse_setting(setting: str) -> dict[str, Any]:

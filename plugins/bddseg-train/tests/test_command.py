@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bddseg_train.options import TrainOptions
-from bddseg_train.recipe import Recipe
+from bddseg_train.recipe import Recipe, find_recipe
 from bddseg_train.record import TrainingRecord
 from typer.testing import CliRunner, Result
 
@@ -45,6 +45,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return calls
 
 
+def make_data(folder: Path) -> Path:
+    """Make a folder that looks like data; nothing reads more of it than that."""
+    for name in ("train/images", "train/masks", "val/images", "val/masks"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
 def test_the_list_fits_80_columns() -> None:
     result = run("--list")
     assert result.exit_code == 0
@@ -63,10 +70,20 @@ def test_the_list_as_json_has_whole_recipes() -> None:
     assert recipes[PSPNET]["optimizer"]["lr"] == 0.01
 
 
+def test_a_recipe_is_shown_as_toml_that_is_the_same_recipe(tmp_path: Path) -> None:
+    result = run("--show", PSPNET, "--set", "optimizer.lr=0.002")
+    assert result.exit_code == 0
+    shown = tmp_path / "shown.toml"
+    shown.write_text(result.stdout)
+    assert find_recipe(shown) == find_recipe(PSPNET, ["optimizer.lr=0.002"])
+    assert json.loads(run("--show", PSPNET, "--json").stdout)["optimizer"]["lr"] == 0.01
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "RECIPE"),
+        (("--show",), "RECIPE"),
         ((PSPNET,), "--out"),
         ((PSPNET, "-o", "out", "--gpus", "2", "--device", "cpu"), "--gpus excludes"),
         ((PSPNET, "-o", "out", "--precision", "fp16"), "fp16"),
@@ -83,9 +100,10 @@ def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], words: str, cal
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), f"Error: The recipe {PSPNET} names no data.\nGive its folder: --data DIR"),
+        ((), f"Error: recipe {PSPNET}: It names no data.\nGive its folder: --data DIR"),
         (("--data", ".", "--set", "optimizer.lr=0"), "optimizer.lr"),
         (("--data", ".", "--init", "nowhere.pth"), "nowhere.pth for the initial weights"),
+        (("--data", "nowhere"), "nowhere does not exist; a folder of data was expected."),
     ],
 )
 def test_a_mistake_is_an_error_before_the_run(
@@ -98,10 +116,31 @@ def test_a_mistake_is_an_error_before_the_run(
     assert not (tmp_path / "out").exists()
 
 
+def test_all_mistakes_are_reported_at_once(calls: Calls, tmp_path: Path) -> None:
+    settings = ["schedule.warmup=90", "iterations=20", "transforms=[{name = 'flop'}]"]
+    options = [option for each in settings for option in ("--set", each)]
+    result = run(PSPNET, *options, "--data", tmp_path / "x", "--init", "y.pth", "-o", tmp_path)
+    assert result.exit_code == 1
+    for words in (
+        "- schedule.warmup 90 is not below iterations 20.",
+        "- There is no transform named 'flop'. Did you mean flip",
+        "y.pth for the initial weights. Give a checkpoint",
+        f"- {tmp_path / 'x'} does not exist",
+    ):
+        assert words in result.stderr
+    assert calls == []
+
+
+def test_a_mistake_that_several_checks_find_is_reported_once(tmp_path: Path) -> None:
+    result = run(PSPNET, "--set", "model=x", "--data", tmp_path, "-o", tmp_path / "out")
+    assert result.stderr.count("no model named 'x'") == 1
+
+
 def test_all_options_reach_the_run(
     calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    make_data(tmp_path / "frames")
     result = run(
         *(PSPNET, "-o", "out", "--data", "frames", "--init", "", "--gpus", 2),
         *("--set", "iterations=5", "--set", "data.limit=9", "--precision", "bf16"),
@@ -134,6 +173,7 @@ def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_
         f'extends = "{PSPNET}"\niterations = 5\ninit = ""\ndata.train = {{ {split} }}\n'
     )
     assert run(path, "-o", tmp_path / "out").exit_code == 0
+    make_data(tmp_path)
     assert run(path, "-o", tmp_path / "out", "--data", tmp_path).exit_code == 0
     own, replaced = (recipe.data for recipe, _, _ in calls)
     assert own.train is not None
@@ -141,8 +181,7 @@ def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_
 
 
 def test_the_summary_says_how_to_use_the_model(calls: Calls, tmp_path: Path) -> None:
-    for name in ("train/images", "train/masks", "val/images", "val/masks"):
-        (tmp_path / name).mkdir(parents=True)
+    make_data(tmp_path)
     result = run(PSPNET, "-o", tmp_path / "out", "--data", tmp_path, "--set", "iterations=5")
     assert result.exit_code == 0
     assert f"5 of 5 steps of {PSPNET} done, in {tmp_path / 'out'}." in result.stdout
@@ -152,7 +191,7 @@ def test_the_summary_says_how_to_use_the_model(calls: Calls, tmp_path: Path) -> 
 
 
 def test_an_interrupted_run_has_exit_code_130(calls: Calls, tmp_path: Path) -> None:
-    result = run(PSPNET, "-o", tmp_path / "out", "--data", tmp_path)
+    result = run(PSPNET, "-o", tmp_path / "out", "--data", make_data(tmp_path))
     assert result.exit_code == 130
     assert "The same command goes on." in result.stderr
     assert len(calls) == 1
@@ -161,6 +200,7 @@ def test_an_interrupted_run_has_exit_code_130(calls: Calls, tmp_path: Path) -> N
 def test_of_several_processes_the_first_one_reports(
     calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    make_data(tmp_path)
     arguments = (PSPNET, "-o", tmp_path / "out", "--data", tmp_path, "--set", "iterations=5")
     outputs = []
     for rank in range(2):

@@ -10,7 +10,7 @@ from bddseg_train.checks import check_recipe
 from bddseg_train.recipe import Recipe, find_recipe, format_recipe, list_recipes
 from bddseg_train.recipes import REALTIME, ZOO
 
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.zoo.catalog import find_entry
 
 GOLDEN = Path(__file__).with_name("golden") / "zoo.json"
@@ -227,6 +227,35 @@ def test_a_setting_that_does_not_fit_is_an_error_that_names_recipe_and_key(
         find_recipe(PSPNET, [setting])
     assert words in str(caught.value)
     assert f"--set {setting}" in str(caught.value)
+
+
+WARMED = f"""
+extends = "{PSPNET}"
+iterations = 1000
+schedule.warmup = 100
+"""
+
+
+def test_an_inherited_warmup_is_shortened_with_a_warning_and_ones_own_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = find_recipe(PSPNET)
+    warmed = msgspec.structs.replace(
+        listed, iterations=4000, schedule=msgspec.structs.replace(listed.schedule, warmup=300)
+    )
+    monkeypatch.setattr("bddseg_train.recipe.list_recipes", lambda: [warmed])
+    assert find_recipe(PSPNET, ["iterations=301"]).schedule.warmup == 300
+    with pytest.warns(BddsegWarning, match="warmup is 1 instead of 300.* 20 instead of 4000"):
+        assert find_recipe(PSPNET, ["iterations=20"]).schedule.warmup == 1
+    short = write(tmp_path, f'extends = "{PSPNET}"\niterations = 200\n')
+    with pytest.warns(BddsegWarning, match="warmup is 15 instead of 300"):
+        assert find_recipe(short).schedule.warmup == 15
+    for name, settings in (
+        (PSPNET, ["iterations=20", "schedule.warmup=20"]),
+        (write(tmp_path, WARMED), ["iterations=20"]),
+    ):
+        with pytest.raises(BddsegError, match=r"schedule\.warmup \d+ is not below iterations 20"):
+            find_recipe(name, settings)
 
 
 def test_a_rate_of_0_is_refused_where_tiny_numbers_are_rounded_to_0() -> None:
