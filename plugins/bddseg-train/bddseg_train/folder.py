@@ -9,7 +9,7 @@ import msgspec
 
 from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
-from bddseg_train.recipe import Recipe, find_recipe, format_recipe
+from bddseg_train.recipe import Recipe, format_recipe, read_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,9 @@ class RunFolder:
     def start(self, recipe: Recipe, *, overwrite: bool) -> None:
         """Write the recipe, or check that the run in the folder is of the same one.
 
+        A start that failed, or was killed before its first checkpoint, binds nothing: whatever
+        recipe comes next starts from the beginning.
+
         Args:
             recipe: The recipe.
             overwrite: Start again where the folder has a run.
@@ -83,7 +86,7 @@ class RunFolder:
             BddsegError: the folder has a run of another recipe, or files that are of no run.
         """
         if self.recipe.exists():
-            if not overwrite:
+            if self._has_weights and not overwrite:
                 self._check(recipe)
                 return
             self._clear()
@@ -94,14 +97,35 @@ class RunFolder:
             )
         write_atomically(self.recipe, format_recipe(recipe).encode())
 
+    @property
+    def _has_weights(self) -> bool:
+        """Whether there is anything of a run that cannot be computed again at once."""
+        folder = self.last.parent
+        checkpoints = folder.iterdir() if folder.is_dir() else ()
+        # Whatever their names: a user may have moved a damaged one aside. Hidden files are what a
+        # process that was killed has written of one.
+        has_checkpoint = any(each.name[0] != "." for each in checkpoints)
+        return has_checkpoint or self.weights.exists()
+
     def _check(self, recipe: Recipe) -> None:
-        differences = _list_differences(find_recipe(self.recipe), recipe)
+        differences = _list_differences(read_recipe(self.recipe).recipe, recipe)
         if differences:
+            listed = "; ".join(f"{key} {values}" for key, values in differences.items())
             raise BddsegError(
-                f"{self.path} holds a run of another recipe: {'; '.join(differences)}.",
+                f"{self.path} holds a run of another recipe: {listed}.",
                 f"Go on with the same recipe (bddseg train {quote(self.recipe)} -o "
-                f"{quote(self.path)}), choose another folder with -o, or use --overwrite.",
+                f"{quote(self.path)}), choose another folder with -o, or use --overwrite."
+                f"{self._describe_longer() if 'iterations' in differences else ''}",
             )
+
+    def _describe_longer(self) -> str:
+        """Return how to train on: the learning rate of a run is planned for its iterations."""
+        if not self.weights.exists():
+            return ""
+        return (
+            " To train longer, start a new run from these weights in another folder: --init "
+            f"{quote(self.weights)} -o OTHER"
+        )
 
     def _clear(self) -> None:
         """Remove the files of a run, and nothing else."""
@@ -126,14 +150,14 @@ class RunFolder:
             )
 
 
-def _list_differences(old: Recipe, new: Recipe) -> list[str]:
-    """Return the keys that differ, with both values."""
+def _list_differences(old: Recipe, new: Recipe) -> dict[str, str]:
+    """Return the keys that differ, each with both values in words."""
     before, after = (_flatten(msgspec.to_builtins(recipe)) for recipe in (old, new))
-    return [
-        f"{key} is {before.get(key)!r} there and {after.get(key)!r} now"
+    return {
+        key: f"is {before.get(key)!r} there and {after.get(key)!r} now"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
-    ]
+    }
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 import torch
 from bddseg_train.checkpoint import TrainingState
+from bddseg_train.folder import RunFolder
 from bddseg_train.log import read_log
 from bddseg_train.options import TrainOptions
 from bddseg_train.recipe import (
@@ -26,6 +27,7 @@ from bddseg_train.recipe import (
     Loss,
     Optimizer,
     Recipe,
+    find_recipe,
     format_recipe,
 )
 from bddseg_train.record import TrainingRecord
@@ -36,6 +38,8 @@ from torch._inductor import config
 
 import bddseg
 from bddseg.errors import BddsegError
+from bddseg.io.atomic import write_atomically
+from bddseg.io.lock import lock_folder
 from bddseg.models.losses import CrossEntropy
 
 SIZE_HW = (48, 80)
@@ -355,6 +359,54 @@ def test_a_folder_of_another_recipe_is_refused_and_overwritten_on_request(
         run_training(other, tmp_path / "out", OPTIONS)
     options = TrainOptions(device="cpu", num_workers=0, num_threads=1, overwrite=True)
     assert run_training(other, tmp_path / "out", options).step == 1
+
+
+def test_a_start_that_failed_does_not_bind_the_folder_to_its_recipe(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    recipe = change(recipe, iterations=1, evaluation=Evaluation(examples=0))
+    torch.save({"state_dict": torch.nn.Conv2d(3, 4, 1).state_dict()}, tmp_path / "other.pth")
+    with pytest.raises(BddsegError, match="another architecture"):
+        run_training(change(recipe, init=str(tmp_path / "other.pth")), out, OPTIONS)
+    # What a process that was killed in its first steps has left, and a file of the user's.
+    (out / "checkpoints").mkdir()
+    (out / "checkpoints" / ".bddseg-1").touch()
+    (out / "metrics.jsonl").write_text('{"step": 7, "loss": 3.0}\n')
+    (out / "notes.txt").write_text("mine")
+    assert run_training(recipe, out, OPTIONS).step == 1
+    assert len(read_losses(out)) == 1
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_start_that_failed_does_not_let_two_runs_into_the_folder(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    RunFolder(tmp_path).start(recipe, overwrite=False)
+    with lock_folder(tmp_path), pytest.raises(BddsegError, match="Another run is writing to"):
+        run_training(change(recipe, init="x"), tmp_path, OPTIONS)
+    assert find_recipe(tmp_path / "recipe.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    "kept", ["checkpoints/last.pt", "checkpoints/damaged.pt", "model.safetensors"]
+)
+def test_a_folder_with_weights_keeps_them_whatever_they_are(
+    recipe: Recipe, tmp_path: Path, kept: str
+) -> None:
+    RunFolder(tmp_path).start(recipe, overwrite=False)
+    write_atomically(tmp_path / kept, b"weights")
+    with pytest.raises(BddsegError, match="holds a run of another recipe: seed is 0 there"):
+        run_training(change(recipe, seed=1), tmp_path, OPTIONS)
+    assert (tmp_path / kept).read_bytes() == b"weights"
+
+
+def test_a_finished_run_says_how_to_train_longer(recipe: Recipe, tmp_path: Path) -> None:
+    RunFolder(tmp_path).start(recipe, overwrite=False)
+    write_atomically(tmp_path / "model.safetensors", b"weights")
+    words = rf"another folder: --init {tmp_path}/model\.safetensors -o OTHER"
+    with pytest.raises(BddsegError, match=words):
+        run_training(change(recipe, iterations=12), tmp_path, OPTIONS)
 
 
 def test_a_crop_larger_than_the_frames_is_an_error_before_the_first_step(
