@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import open_atomically
 from bddseg_train.average import WeightAverage
+from bddseg_train.scored import Scored
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class TrainingState:
         optimizer: Its optimizer.
         average: The running average of its weights, if the recipe keeps one.
         step: Number of steps that were done.
-        best_score: Highest validation score so far, in percent.
+        best: Scores of the best weights so far, if there are validation frames.
         data: Identity of the training frames and of their order.
     """
 
@@ -37,7 +39,7 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
     step: int = 0
-    best_score: float | None = None
+    best: Scored | None = None
     data: str = ""
 
     def save(self, path: Path) -> None:
@@ -49,7 +51,7 @@ class TrainingState:
         content = {
             "format": _FORMAT,
             "step": self.step,
-            "best_score": self.best_score,
+            "best": msgspec.to_builtins(self.best),
             "data": self.data,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -80,7 +82,8 @@ class TrainingState:
             ) from error
         if self.average:
             self._load_average(content["average"], path)
-        self.step, self.best_score = content["step"], content["best_score"]
+        self.step = content["step"]
+        self.best = msgspec.convert(content["best"], Scored | None)
 
     def _load_average(self, average: Mapping[str, Tensor] | None, path: Path) -> None:
         if self.average is None or average is None:
@@ -111,6 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise BddsegError(
-            f"{path} is not a checkpoint of `bddseg train`.", "Choose another folder with -o."
+            f"{path} is not a checkpoint of this version of `bddseg train`.",
+            "Choose another folder with -o.",
         )
     return content

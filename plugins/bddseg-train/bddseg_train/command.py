@@ -185,8 +185,7 @@ def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool)
 
 def _summarize(recipe: "Recipe", out: Path, record: "TrainingRecord") -> str:
     done = f"{record.step:,} of {record.iterations:,} steps of {recipe.name} done, in {out}."
-    score = "" if record.best_score is None else f" Best score: {record.best_score:.2f}."
-    return f"{done}{score}"
+    return f"{done} Best score: {record.best}." if record.best else done
 
 
 def _show_next(recipe: "Recipe", out: Path, model: str) -> None:

@@ -27,6 +27,7 @@ from bddseg_train.distributed import Group
 from bddseg_train.folder import RunFolder
 from bddseg_train.recipe import Recipe
 from bddseg_train.result import write_model
+from bddseg_train.scored import AVERAGE, WEIGHTS, Scored
 
 _METRICS = ("official", "standard")
 _NUM_THREADS = 2
@@ -43,7 +44,7 @@ class Evaluator:
         group: The processes of the run; all of them evaluate.
 
     Attributes:
-        scores: Scores of the last evaluation, in percent, by name.
+        last: Scores of the last evaluation; where an average of the weights is kept, its own.
     """
 
     def __init__(
@@ -54,30 +55,27 @@ class Evaluator:
         self._data = data
         self._folder = folder
         self._group = group
-        self.scores: dict[str, float] = {}
+        self.last: Scored | None = None
 
     def evaluate(self, state: TrainingState) -> dict[str, Any]:
         """Return the scores of the weights and of their average, and keep what is best so far.
 
         Without validation frames, the last weights are kept.
         """
-        candidates = {"weights": state.network.state_dict()}
+        candidates = {WEIGHTS: state.network.state_dict()}
         if state.average:
-            candidates["average"] = state.average.state
+            candidates[AVERAGE] = state.average.state
         if self._data.validation is None:
             *_, weights = candidates.values()
-            self._keep(state, weights, {})
+            self._keep(state, weights)
             return {}
         found: dict[str, Any] = {}
         for name, weights in candidates.items():
-            metrics = self._score(weights, state.step)
-            headlines = compute_headlines(metrics)
-            found[name] = headlines
-            value = get_score(metrics)
-            if state.best_score is None or value > state.best_score:
-                state.best_score, self.scores = value, headlines
-                self._keep(state, weights, headlines)
-        self.scores = headlines
+            self.last = _describe(self._score(weights, state.step), name, state.step)
+            found[name] = self.last.scores
+            if state.best is None or self.last.score > state.best.score:
+                state.best = self.last
+                self._keep(state, weights)
         return found
 
     def _score(self, weights: Mapping[str, Tensor], step: int) -> dict[str, Metric]:
@@ -91,12 +89,10 @@ class Evaluator:
             num_examples=spec.examples,
         )
 
-    def _keep(
-        self, state: TrainingState, weights: Mapping[str, Tensor], scores: Mapping[str, float]
-    ) -> None:
+    def _keep(self, state: TrainingState, weights: Mapping[str, Tensor]) -> None:
         if self._group.is_first:
             state.save(self._folder.best)
-            write_model(self._folder, self._recipe, self._entry, weights, self._data, scores)
+            write_model(self._folder, self._recipe, self._entry, weights, self._data, state.best)
 
 
 def make_predictor(entry: Entry, state: Mapping[str, Tensor], device: torch.device) -> Predictor:
@@ -153,14 +149,15 @@ def score(
     return metrics
 
 
-def get_score(metrics: dict[str, Metric]) -> float:
-    """Return the number by which weights are chosen, in percent: the standard mean IoU.
+def _describe(metrics: Mapping[str, Metric], weights: str, step: int) -> Scored:
+    """Return the scores of weights, which are chosen by the standard mean IoU.
 
     The official one ignores false positives on the background, so that it prefers networks that
     find drivable area everywhere.
     """
     (headline, *_) = metrics["standard"].table.headlines
-    return compute_headlines(metrics)[f"standard_{headline.key}"]
+    name, scores = f"standard_{headline.key}", compute_headlines(metrics)
+    return Scored(step=step, weights=weights, score=scores[name], chosen_by=name, scores=scores)
 
 
 def _predict(predictor: Predictor, frame: LabeledFrame, image: Image) -> Prediction:

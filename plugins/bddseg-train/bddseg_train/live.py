@@ -50,7 +50,8 @@ class _LineView:
 
     def update(self, snapshot: Snapshot) -> None:
         is_over = snapshot.step == snapshot.iterations
-        if is_over or time.monotonic() - self._shown_s > _LINE_INTERVAL_S:
+        is_scored = snapshot.last is not None and snapshot.last.step == snapshot.step
+        if is_over or is_scored or time.monotonic() - self._shown_s > _LINE_INTERVAL_S:
             self._shown_s = time.monotonic()
             show_note(", ".join(f"{name} {value}" for name, value in _describe(snapshot).items()))
 
@@ -71,9 +72,9 @@ def _describe(snapshot: Snapshot) -> dict[str, str]:
         "time left": str(rest),
         "peak memory": memory,
     }
-    if snapshot.scores:
-        listed = (f"{name} {value:.2f}" for name, value in snapshot.scores.items())
-        shown["scores"] = ", ".join(listed)
-    if snapshot.best_score is not None:
-        shown["best score"] = f"{snapshot.best_score:.2f}"
+    if snapshot.last:
+        listed = (f"{name} {value:.2f}" for name, value in snapshot.last.scores.items())
+        shown[f"scores of {snapshot.last.origin}:"] = ", ".join(listed)
+    if snapshot.best:
+        shown["best score"] = str(snapshot.best)
     return shown

@@ -2,13 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from bddseg.inference.memory import get_peak_memory_mb
 from bddseg_train.checkpoint import TrainingState
+from bddseg_train.scored import Scored
 from bddseg_train.view import Snapshot
 
 # Steps that rates are averaged over.
@@ -50,7 +51,7 @@ class Meter:
         self._waits.append(self._wait_s)
 
     def make_snapshot(
-        self, state: TrainingState, loss: float, rate: float, scores: Mapping[str, float]
+        self, state: TrainingState, loss: float, rate: float, last: Scored | None
     ) -> Snapshot:
         """Return where the run stands.
 
@@ -58,7 +59,7 @@ class Meter:
             state: State after the step.
             loss: Loss of the step.
             rate: Learning rate of the step.
-            scores: Scores of the last evaluation.
+            last: Scores of the last evaluation.
         """
         seconds = max(sum(self._seconds), 1e-9)
         rest = (self._iterations - state.step) * seconds / max(len(self._seconds), 1)
@@ -71,8 +72,8 @@ class Meter:
             wait_share=sum(self._waits) / seconds,
             remaining_s=rest,
             memory_mb=self._measure_memory(),
-            scores=scores,
-            best_score=state.best_score,
+            last=last,
+            best=state.best,
         )
 
     def _measure_memory(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ import msgspec
 
 from bddseg.errors import BddsegError
 from bddseg.io.atomic import write_atomically
+from bddseg_train.scored import Scored
 
 
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +17,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
         status: How it ended.
         step: Number of steps that were done.
         iterations: Number of steps of the recipe.
-        best_score: Highest validation score, in percent; None without validation frames.
+        best: Scores of the best weights, which the model has; None without validation frames.
         model: Entry of the trained model, for `bddseg infer`; empty if there is none yet.
         error: Why it failed.
         hint: What to do next then.
@@ -25,7 +26,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["finished", "interrupted", "failed"]
     step: int
     iterations: int
-    best_score: float | None = None
+    best: Scored | None = None
     model: str = ""
     error: str = ""
     hint: str = ""

@@ -17,6 +17,7 @@ from bddseg.zoo.catalog import format_entry
 from bddseg_train.data import OpenedData
 from bddseg_train.folder import RunFolder
 from bddseg_train.recipe import Recipe, format_recipe
+from bddseg_train.scored import Scored
 
 
 def write_model(
@@ -25,7 +26,7 @@ def write_model(
     entry: Entry,
     weights: Mapping[str, Tensor],
     data: OpenedData,
-    scores: Mapping[str, float],
+    best: Scored | None,
 ) -> None:
     """Write the weights, the entry and the model card.
 
@@ -37,13 +38,13 @@ def write_model(
         entry: Entry of the network.
         weights: State dict.
         data: Frames.
-        scores: Scores on the validation frames, in percent, by name; empty if there are none.
+        best: Scores of these weights on the validation frames, if there are some.
     """
     content = save({name: each.detach().cpu().contiguous() for name, each in weights.items()})
     write_atomically(folder.weights, content)
     write_atomically(folder.model, format_entry(_make_entry(folder, recipe, entry)).encode())
     digest = hashlib.sha256(content).hexdigest()
-    write_atomically(folder.card, _describe(folder, recipe, entry, data, scores, digest).encode())
+    write_atomically(folder.card, _describe(folder, recipe, entry, data, best, digest).encode())
 
 
 def _make_entry(folder: RunFolder, recipe: Recipe, entry: Entry) -> Entry:
@@ -66,13 +67,10 @@ def _describe(
     recipe: Recipe,
     entry: Entry,
     data: OpenedData,
-    scores: Mapping[str, float],
+    best: Scored | None,
     digest: str,
 ) -> str:
     """Return the model card, Markdown."""
-    validation = f"{len(data.validation):,}" if data.validation else "no"
-    score_lines = [f"| {name} | {value:.2f} |" for name, value in scores.items()]
-    table = ["| score, percent | |", "|---|---|", *score_lines] if scores else ["Not scored."]
     return "\n".join(
         [
             f"# {recipe.name}",
@@ -83,9 +81,7 @@ def _describe(
             "",
             "## Scores",
             "",
-            f"On {validation} validation frames:",
-            "",
-            *table,
+            *_describe_scores(recipe, data, best),
             "",
             "## Data",
             "",
@@ -107,3 +103,19 @@ def _describe(
             "",
         ]
     )
+
+
+def _describe_scores(recipe: Recipe, data: OpenedData, best: Scored | None) -> list[str]:
+    """Return the lines of the model card about scores."""
+    if best is None or data.validation is None:
+        return ["Not scored: there are no validation frames."]
+    number = len(data.validation[: recipe.evaluation.limit])
+    return [
+        f"On {number:,} validation frames. The weights were chosen on the same frames: of all "
+        f"evaluations of the run, the {best.origin} had the highest `{best.chosen_by}`. On other "
+        "frames, expect lower scores.",
+        "",
+        "| score, percent | |",
+        "|---|---|",
+        *(f"| {name} | {value:.2f} |" for name, value in best.scores.items()),
+    ]

@@ -86,7 +86,7 @@ def train_as_process(
         status="finished" if state.step == iterations else "interrupted",
         step=state.step,
         iterations=iterations,
-        best_score=state.best_score,
+        best=state.best,
         model=str(folder.model) if folder.model.exists() else "",
     )
     if group.is_first:

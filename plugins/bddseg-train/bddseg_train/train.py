@@ -182,7 +182,7 @@ def train(job: Job) -> TrainingState:
             if log:
                 means = [value / group.world_size for value in numbers[:-1]]
                 named = dict(zip([*losses, "grad_norm"], means, strict=True))
-                snapshot = meter.make_snapshot(state, named["loss"], rate, evaluator.scores)
+                snapshot = meter.make_snapshot(state, named["loss"], rate, evaluator.last)
                 scored = {"scores": scores} if scores else {}
                 log.write(state.step, {**named, "lr": rate, **snapshot.speed, **scored})
                 view.update(snapshot)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bddseg_train.scored import Scored
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -18,8 +20,9 @@ class Snapshot:
         wait_share: Share of the time in which the network waited for data.
         remaining_s: Estimated time to the end.
         memory_mb: Peak memory of the process and, on a GPU, of torch there.
-        scores: Scores of the last evaluation, in percent, by name.
-        best_score: Highest validation score so far, in percent.
+        last: Scores of the last evaluation of this process, if there was one; of the average of
+            the weights, where there is one.
+        best: Scores of the best weights so far, if there are validation frames.
     """
 
     step: int
@@ -30,8 +33,8 @@ class Snapshot:
     wait_share: float
     remaining_s: float
     memory_mb: Mapping[str, int]
-    scores: Mapping[str, float]
-    best_score: float | None
+    last: Scored | None
+    best: Scored | None
 
     @property
     def speed(self) -> dict[str, float]:

@@ -10,11 +10,13 @@ import pytest
 from bddseg_train.options import TrainOptions
 from bddseg_train.recipe import Recipe, find_recipe
 from bddseg_train.record import TrainingRecord
+from bddseg_train.scored import Scored
 from typer.testing import CliRunner, Result
 
 from bddseg.cli.app import app
 
 PSPNET = "pspnet_r50-d8_512x1024_40k"
+BEST = Scored(step=4, weights="average", score=81.5, chosen_by="x_miou", scores={"x_miou": 81.5})
 Calls = list[tuple[Recipe, Path, TrainOptions]]
 
 
@@ -35,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
             status="finished" if step == recipe.iterations else "interrupted",
             step=step,
             iterations=recipe.iterations,
-            best_score=81.5,
+            best=BEST,
             model=str(out / "model.toml"),
         )
 
@@ -163,7 +165,7 @@ def test_all_options_reach_the_run(
         num_gpus=2,
         overwrite=True,
     )
-    assert json.loads(result.stdout)["best_score"] == 81.5
+    assert json.loads(result.stdout)["best"]["score"] == 81.5
 
 
 def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_path: Path) -> None:
@@ -185,6 +187,7 @@ def test_the_summary_says_how_to_use_the_model(calls: Calls, tmp_path: Path) -> 
     result = run(PSPNET, "-o", tmp_path / "out", "--data", tmp_path, "--set", "iterations=5")
     assert result.exit_code == 0
     assert f"5 of 5 steps of {PSPNET} done, in {tmp_path / 'out'}." in result.stdout
+    assert "Best score: 81.50 (x_miou, averaged weights after step 4)." in result.stdout
     words = ["infer", tmp_path / "out" / "model.toml", tmp_path / "val/images", "-o"]
     assert f"Next: bddseg {' '.join(map(str, words))} {tmp_path}/out-masks" in result.stderr
     assert len(calls) == 1

@@ -74,13 +74,23 @@ def test_a_run_leaves_a_model_that_infer_takes(recipe: Recipe, data: Path, tmp_p
     lines = read_log(tmp_path / "out" / "metrics.jsonl")
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert set(lines[2]["scores"]) == {"weights", "average"}
-    best = max(
-        each["standard_miou_without_background"]
-        for line in lines
-        for each in line.get("scores", {}).values()
+    best = record.best
+    assert best and best.chosen_by == "standard_miou_without_background"
+    assert lines[best.step - 1]["scores"][best.weights] == best.scores
+    assert best.score == max(
+        scores[best.chosen_by] for line in lines for scores in line.get("scores", {}).values()
     )
-    assert record.best_score == pytest.approx(best)
-    assert "4 validation frames" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+
+
+def test_the_card_says_which_weights_were_chosen_by_what(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = change(recipe, evaluation=Evaluation(interval=3, limit=3, examples=0))
+    record = run_training(recipe, tmp_path / "out", OPTIONS)
+    assert record.best
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "On 3 validation frames. The weights were chosen on the same frames" in card
+    named = "highest `standard_miou_without_background`. On other frames, expect lower scores."
+    assert f"the {record.best.origin} had the {named}" in card
+    assert f"| standard_miou_without_background | {record.best.score:.2f} |" in card
 
 
 def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
@@ -89,7 +99,7 @@ def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
     record = run_training(longer, tmp_path / "out", OPTIONS)
     losses = read_losses(tmp_path / "out")
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
-    assert record.best_score is not None and record.best_score > 20
+    assert record.best and record.best.score > 20
 
 
 def test_without_validation_frames_the_last_weights_are_the_model(
@@ -97,7 +107,8 @@ def test_without_validation_frames_the_last_weights_are_the_model(
 ) -> None:
     alone = change(recipe, data=Data(root=str(data / "train")), ema_decay=None)
     record = run_training(alone, tmp_path / "out", OPTIONS)
-    assert record.best_score is None
+    assert record.best is None
+    assert "Not scored" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
     state = torch.load(tmp_path / "out" / "checkpoints" / "last.pt", weights_only=True)
     weights = load_file(tmp_path / "out" / "model.safetensors")
     assert all(torch.equal(weights[name], each) for name, each in state["network"].items())
@@ -120,11 +131,12 @@ def test_a_batch_that_cannot_be_divided_is_refused(recipe: Recipe, tmp_path: Pat
 
 
 def test_a_run_that_is_told_to_stop_goes_on_exactly(recipe: Recipe, tmp_path: Path) -> None:
-    run_training(recipe, tmp_path / "whole", OPTIONS)
-    asked = iter([False, True])
+    whole = run_training(recipe, tmp_path / "whole", OPTIONS)
+    asked = iter([False, False, False, False, True])
     stopped = run_training(recipe, tmp_path / "out", OPTIONS, should_stop=lambda: next(asked))
-    assert (stopped.status, stopped.step) == ("interrupted", 2)
-    assert run_training(recipe, tmp_path / "out", OPTIONS).status == "finished"
+    assert (stopped.status, stopped.step) == ("interrupted", 5)
+    finished = run_training(recipe, tmp_path / "out", OPTIONS)
+    assert (finished.status, finished.best) == ("finished", whole.best)
     assert read_losses(tmp_path / "out") == read_losses(tmp_path / "whole")
     assert_same_weights(tmp_path / "out", tmp_path / "whole")
 
