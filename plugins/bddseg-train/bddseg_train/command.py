@@ -160,14 +160,16 @@ def _run(recipe: "Recipe", out: Path, options: "TrainOptions", *, as_json: bool)
 
     from bddseg.inference.distributed.rank import read_rank_info
 
-    # Last, because it imports torch, which takes seconds: mistakes in names show at once.
+    info = read_rank_info()
+    is_first = info is None or info.rank == 0
+    if is_first:
+        show_note(f"Loading PyTorch and the data of {recipe.name}, which takes some seconds.")
+    # Last, because it imports torch: mistakes in names show at once.
     from bddseg_train.live import open_view
     from bddseg_train.run import run_training
     from bddseg_train.signals import catch_signals
     from bddseg_train.view import SilentView
 
-    info = read_rank_info()
-    is_first = info is None or info.rank == 0
     with catch_signals() as should_stop, open_view() as view:
         shown = view if is_first else SilentView()
         record = run_training(recipe, out, options, view=shown, should_stop=should_stop)

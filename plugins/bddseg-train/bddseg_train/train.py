@@ -19,6 +19,7 @@ from bddseg.data.labeled_frames import LabeledFrames
 from bddseg.errors import BddsegError
 from bddseg.inference.runtimes.compiled import check_compiler, explain_compile_errors
 from bddseg.models.build import build_network
+from bddseg.progress import pluralize
 from bddseg.tasks.task import get_task
 from bddseg.zoo.catalog import find_entry
 from bddseg_train.average import WeightAverage
@@ -36,6 +37,7 @@ from bddseg_train.network import TrainingNetwork
 from bddseg_train.optimizer import compute_learning_rate, make_optimizer, set_learning_rate
 from bddseg_train.options import TrainOptions
 from bddseg_train.recipe import Recipe
+from bddseg_train.scale import describe_scale
 from bddseg_train.transforms import build_transforms
 from bddseg_train.view import View
 
@@ -93,7 +95,8 @@ def train(job: Job) -> TrainingState:
     # The network with its initial weights; all that changes from step to step is in `state`.
     torch.manual_seed(recipe.seed)
     network = build_network(entry)
-    notes, has_checkpoint = [*data.notes], folder.last.exists()
+    scale = describe_scale(recipe, entry.preprocessing, data.train[0].check_size())
+    notes, has_checkpoint = [*data.notes, *scale], folder.last.exists()
     if not has_checkpoint:
         notes += load_initial_weights(network, recipe.init)
     network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -113,6 +116,9 @@ def train(job: Job) -> TrainingState:
         folder.check_space((1 if has_checkpoint else 3) * state.num_bytes)
         for note in notes:
             view.note(note)
+        if options.num_workers:
+            readers = pluralize(options.num_workers, "process", "processes")
+            view.note(f"Starting {readers} that read frames, which takes some seconds.")
 
     module: nn.Module = TrainingNetwork(network, entry, recipe.loss)
     if group.world_size > 1:

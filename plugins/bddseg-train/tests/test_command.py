@@ -187,6 +187,7 @@ def test_the_summary_says_how_to_use_the_model(calls: Calls, tmp_path: Path) -> 
     result = run(PSPNET, "-o", tmp_path / "out", "--data", tmp_path, "--set", "iterations=5")
     assert result.exit_code == 0
     assert f"5 of 5 steps of {PSPNET} done, in {tmp_path / 'out'}." in result.stdout
+    assert f"Loading PyTorch and the data of {PSPNET}, which takes some" in result.stderr
     assert "Best score: 81.50 (x_miou, averaged weights after step 4)." in result.stdout
     words = ["infer", tmp_path / "out" / "model.toml", tmp_path / "val/images", "-o"]
     assert f"Next: bddseg {' '.join(map(str, words))} {tmp_path}/out-masks" in result.stderr

@@ -32,6 +32,7 @@ from bddseg_train.recipe import (
 )
 from bddseg_train.record import TrainingRecord
 from bddseg_train.run import run_training
+from bddseg_train.view import SilentView
 from safetensors.torch import load_file
 from torch import Tensor
 from torch._inductor import config
@@ -122,6 +123,30 @@ def test_passes_see_the_samples_of_the_whole_batch(recipe: Recipe, tmp_path: Pat
     (half,), (whole,) = read_losses(tmp_path / "halves"), read_losses(tmp_path / "whole")
     assert half == pytest.approx(whole, rel=0.1)
     assert half != whole
+
+
+class NotingView(SilentView):
+    """Keeps the messages of a run."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_run_says_before_its_first_step_what_it_starts_and_what_is_unusual(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    view = NotingView()
+    small = ({"name": "resize", "size_hw": [16, 27]},)
+    recipe = change(recipe, iterations=1, transforms=small, evaluation=Evaluation(examples=0))
+    options = dataclasses.replace(OPTIONS, num_workers=1)
+    run_training(recipe, tmp_path / "out", options, view=view)
+    *_, scale, random, workers = view.notes
+    assert "trained at about 0.34 of the size" in scale and "(16x27, 48x80)" in scale
+    assert random == "All weights are random at the start."
+    assert workers.startswith("Starting 1 process that read")
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(recipe: Recipe, tmp_path: Path) -> None:
