@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from bddseg.data.encodings import MIN_SCENE_ROWS, Encoding, Inspection, read_label_file
+from bddseg.data.encodings import MIN_SCENE_ROWS, Encoding, read_label_file
 from bddseg.data.image import read_image, read_image_size
 from bddseg.data.label_set import LabelMapRef, MappedLabels, MaskFile, open_label_set
 from bddseg.data.mask_checks import MaskSample, sample_masks
@@ -85,6 +85,7 @@ class LabeledFrames(Sequence[LabeledFrame]):
         unlabeled: Images without labels, which are ignored.
         unused: Origins of label maps without an image, which are ignored.
         notes: What the user should know, in sentences.
+        problems: Why they are no labels of the task, in sentences.
     """
 
     frames: tuple[LabeledFrame, ...]
@@ -92,6 +93,7 @@ class LabeledFrames(Sequence[LabeledFrame]):
     unlabeled: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> LabeledFrame: ...
@@ -141,6 +143,7 @@ def open_labeled_frames(
     masks = [ref.path for _, _, ref in pairing.pairs if isinstance(ref, MaskFile)]
     is_detected, notes = False, pairing.describe(images, labels)
     sample = sample_masks(Path(labels or images), masks, task) if encoding is None else None
+    misfit = sample.describe_misfit() if sample else ""
     if sample:
         if strict:
             _refuse_deviating(sample)
@@ -158,6 +161,7 @@ def open_labeled_frames(
         unlabeled=pairing.unlabeled,
         unused=pairing.unused,
         notes=tuple(notes),
+        problems=(misfit,) if misfit else (),
     )
 
 
@@ -175,7 +179,6 @@ def _read_label_size(labels: LabelMapRef) -> SizeHW | None:
 
 def _refuse_deviating(sample: MaskSample) -> None:
     """Raise a BddsegError for files of several encodings, or that are no labels of the task."""
-    first: dict[Encoding, Inspection] = {}
     for each in sample.inspections:
         if each.encoding in (Encoding.INVALID, Encoding.BITMASK):
             problem = each.problem or "it is an instance bitmask"
@@ -184,17 +187,15 @@ def _refuse_deviating(sample: MaskSample) -> None:
                 "Check all files: bddseg data check, or bddseg labels check "
                 f"{quote(sample.source)} -t {sample.task.name}",
             )
-        if each.encoding is Encoding.COLOR or each.size_hw[0] >= MIN_SCENE_ROWS:
-            first.setdefault(each.encoding, each)
-    first.pop(Encoding.AMBIGUOUS, None)
-    if len(first) > 1:
-        listed = " and ".join(f"{each.path} looks {kind}" for kind, each in first.items())
+    if len(sample.conclusive) > 1:
+        looks = [f"{each.path} looks {kind}" for kind, each in sample.conclusive.items()]
+        listed = " and ".join(looks)
         raise BddsegError(
             f"{sample.source} has label files of several encodings: {listed}.",
             f"List them: bddseg labels check {quote(sample.source)} -t {sample.task.name}",
         )
-    if not first and (problems := sample.describe_problems()):
-        raise BddsegError(problems[0], "Give labels of the task.")
+    if misfit := sample.describe_misfit():
+        raise BddsegError(misfit, "Give labels of the task.")
 
 
 def _choose_encoding(sample: MaskSample) -> Encoding:
@@ -211,6 +212,8 @@ def _choose_encoding(sample: MaskSample) -> Encoding:
 
 def _describe_encoding(sample: MaskSample, encoding: Encoding) -> list[str]:
     """Return what the user should know about the encoding, in sentences."""
+    if sample.describe_misfit():
+        return []
     looked = f"{sample.source}, of which {pluralize(sample.number, 'label file')} were looked at,"
     if encoding is Encoding.LEGACY:
         return [f"{looked} holds legacy ids, where 0 is the background. They are converted."]

@@ -126,6 +126,25 @@ class MaskSample:
         beyond = [each for each in used if each >= self.task.num_classes]
         return bool(beyond) and 2 * len(beyond) >= len(used)
 
+    @cached_property
+    def conclusive(self) -> dict[Encoding, Inspection]:
+        """The first mask of each encoding that one shows; ids show it in scenes alone."""
+        first: dict[Encoding, Inspection] = {}
+        for each in self.inspections:
+            if each.encoding is Encoding.COLOR or each.size_hw[0] >= MIN_SCENE_ROWS:
+                first.setdefault(each.encoding, each)
+        first.pop(Encoding.AMBIGUOUS, None)
+        return first
+
+    def describe_misfit(self) -> str:
+        """Return why these are no labels of the task, in a sentence; empty if they may be.
+
+        Of ids of another task, such as binary ones, no mask shows an encoding, and the background
+        does not occur.
+        """
+        problems = [] if self.conclusive else self.describe_problems()
+        return problems[0] if problems else ""
+
     def _describe_legacy(self) -> str:
         return (
             f"{self.source} seems to hold legacy ids, where 0 is the background "

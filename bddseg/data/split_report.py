@@ -27,7 +27,7 @@ class SplitReport:
         sizes: Number of frames of each size, by "WIDTHxHEIGHT".
         encoding: Encoding of the label files.
         class_shares: Share of the pixels of each class, in percent, "ignored" for the others.
-        problems: Files that cannot be used, in sentences.
+        problems: Why it cannot be used, and which files of it, in sentences.
     """
 
     frames: int
@@ -87,7 +87,7 @@ def inspect_frames(
         sizes=dict(sizes.most_common()),
         encoding=frames.encoding.value,
         class_shares=shares | {"ignored": 100 * int(total[IGNORE_INDEX]) / pixels},
-        problems=tuple(problems),
+        problems=(*frames.problems, *problems),
     )
 
 

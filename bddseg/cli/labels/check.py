@@ -20,6 +20,7 @@ from bddseg.data.encodings import (
     inspect_file,
 )
 from bddseg.data.mask import get_masks_folder, list_masks
+from bddseg.data.mask_checks import MaskSample
 from bddseg.errors import BddsegError, quote
 from bddseg.progress import NUM_CORES, map_in_threads, pluralize
 from bddseg.tasks.task import IGNORE_INDEX
@@ -59,6 +60,9 @@ def check_labels(
         _show_summary(folder, inspections, detection)
         _show_deviating(deviating)
     if detection.encoding is not Encoding.CURRENT or deviating:
+        sample = MaskSample(source=folder, task=chosen, inspections=tuple(inspections))
+        if detection.encoding is Encoding.AMBIGUOUS and (misfit := sample.describe_misfit()):
+            show_note(misfit)
         show_note(_describe_next_step(folder, chosen.name, detection))
         raise typer.Exit(1)
 

@@ -135,6 +135,20 @@ def test_labels_of_another_task_are_named(data: Path) -> None:
     assert len(read_json(data)["train"]["problems"]) == 4
 
 
+def test_binary_masks_are_no_labels_of_three_classes(data: Path) -> None:
+    for path in (data / "train" / "masks").iterdir():
+        labels = read_mask(path)
+        write_mask(path, np.where(labels == 2, 1, 0).astype(np.uint8))
+    result = check(data)
+    assert result.exit_code == 1
+    text = " ".join(result.stderr.split())
+    assert text.count("found no background; the ids would fit drivable_binary (-t") == 1
+    assert "is read as current ids" not in text
+    (problem,) = read_json(data)["train"]["problems"]
+    assert problem.startswith(f"Looked at 4 masks of {data / 'train' / 'masks'} and found no")
+    assert read_json(data, "-t", "drivable_binary")["train"]["problems"] == []
+
+
 def test_a_task_whose_classes_never_occur_is_noted(tmp_path: Path) -> None:
     write_split(tmp_path, range(20))
     result = check("-i", tmp_path / "images", "-g", tmp_path / "masks", "-t", "sem_seg")

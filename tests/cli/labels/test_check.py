@@ -65,6 +65,17 @@ def test_files_of_which_none_is_conclusive_are_explained(tmp_path: Path, run: Ru
     assert "--from legacy" in err
 
 
+def test_of_binary_masks_the_task_that_they_fit_is_named(
+    scenes: Scenes, tmp_path: Path, run: Run
+) -> None:
+    for name, labels in scenes.items():
+        write_mask(tmp_path / f"{name}.png", np.where(labels == 2, 1, 0).astype(np.uint8))
+    code, _, err = run("labels", "check", tmp_path)
+    assert code == 1
+    assert "found no background; the ids would fit drivable_binary (-t drivable_binary)" in err
+    assert run("labels", "check", tmp_path, "-t", "drivable_binary")[0] == 0
+
+
 def test_ambiguous_files_follow_the_conclusive_ones(
     scenes: Scenes, tmp_path: Path, run: Run
 ) -> None:
