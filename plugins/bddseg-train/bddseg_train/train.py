@@ -118,7 +118,7 @@ def train(job: Job) -> TrainingState:
             view.note(note)
         if options.num_workers:
             readers = pluralize(options.num_workers, "process", "processes")
-            view.note(f"Starting {readers} that read frames, which takes some seconds.")
+            view.note(f"Starting {readers} to read frames, which takes some seconds.")
 
     module: nn.Module = TrainingNetwork(network, entry, recipe.loss)
     if group.world_size > 1:

@@ -146,7 +146,7 @@ def test_a_run_says_before_its_first_step_what_it_starts_and_what_is_unusual(
     *_, scale, random, workers = view.notes
     assert "trained at about 0.34 of the size" in scale and "(16x27, 48x80)" in scale
     assert random == "All weights are random at the start."
-    assert workers.startswith("Starting 1 process that read")
+    assert workers.startswith("Starting 1 process to read frames")
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(recipe: Recipe, tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_a_start_that_failed_does_not_bind_the_folder_to_its_recipe(
     torch.save({"state_dict": torch.nn.Conv2d(3, 4, 1).state_dict()}, tmp_path / "other.pth")
     with pytest.raises(BddsegError, match="another architecture"):
         run_training(change(recipe, init=str(tmp_path / "other.pth")), out, OPTIONS)
-    # What a process that was killed in its first steps has left, and a file of the user's.
+    # What a process that was killed in its first steps leaves, and a file of the user's.
     (out / "checkpoints").mkdir()
     (out / "checkpoints" / ".bddseg-1").touch()
     (out / "metrics.jsonl").write_text('{"step": 7, "loss": 3.0}\n')
