@@ -95,12 +95,16 @@ def test_the_card_says_which_weights_were_chosen_by_what(recipe: Recipe, tmp_pat
 
 
 def test_training_learns(recipe: Recipe, tmp_path: Path) -> None:
-    evaluation = Evaluation(interval=60, examples=0)
+    evaluation = Evaluation(interval=20, examples=0)
     longer = change(recipe, iterations=60, ema_decay=None, evaluation=evaluation)
     record = run_training(longer, tmp_path / "out", OPTIONS)
     losses = read_losses(tmp_path / "out")
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
     assert record.best and record.best.score > 20
+    lines = [line for line in read_log(tmp_path / "out" / "metrics.jsonl") if "scores" in line]
+    scores = {line["step"]: line["scores"]["weights"][record.best.chosen_by] for line in lines}
+    assert scores[record.best.step] == record.best.score == max(scores.values())
+    assert len({*scores.values()}) > 1
 
 
 def test_without_validation_frames_the_last_weights_are_the_model(
