@@ -74,7 +74,7 @@ def main() -> None:
         try:
             resident_mb = watch(process, out / "masks", arguments.seconds)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(_END_TIMEOUT_S)
         report(out, server.times, resident_mb)
 
