@@ -1,5 +1,6 @@
 """What tests of several folders use: types of fixtures, small models, stub packages."""
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -28,6 +29,11 @@ class RunInstalled(Protocol):
     def __call__(self, folder: Path, *command: object) -> "subprocess.CompletedProcess[str]":
         """Return the process, with its output as text."""
         ...
+
+
+def heed_ctrl_c() -> None:
+    """Run in a new process: what a background job of a shell starts ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class DemoFrame(NamedTuple):

@@ -4,7 +4,6 @@ import filecmp
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import worker_faults
+from support import heed_ctrl_c
 
 COMMAND = [sys.executable, "-m", "bddseg", "infer"]
 COUNT = 48
@@ -37,8 +37,7 @@ def start(
         text=True,
         start_new_session=True,
         env=os.environ | variables,
-        # Where the tests run in the background, Ctrl-C is ignored; a terminal does not ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heed_ctrl_c,
     )
     _started.append(process)
     return process

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from live_servers import MjpegServer, encode_numbered, find_free_port
-from support import Run
+from support import Run, heed_ctrl_c
 
 from bddseg.inference.live.mjpeg_server import MjpegServer as OverlayServer
 from bddseg.inference.prediction import Prediction
@@ -29,6 +29,7 @@ def start(*arguments: object) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=heed_ctrl_c,
     )
 
 

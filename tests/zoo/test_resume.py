@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from support import Run
+from support import Run, heed_ctrl_c
 from zoo.downloads import (
     BODY,
     COMMAND,
@@ -63,12 +63,11 @@ def test_a_killed_download_is_resumed_by_the_next_command(
 
 def test_ctrl_c_ends_a_download_and_keeps_the_part(model: Path, site: Site, run: Run) -> None:
     site.files[PATH].pause_s = 0.1
-    # Background jobs of a shell ignore SIGINT, and so would what they start.
     process = subprocess.Popen(
         [*COMMAND, "zoo", "download", str(model)],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heed_ctrl_c,
     )
     wait_until(lambda: get_part(model).exists() and get_part(model).stat().st_size > 0)
     process.send_signal(signal.SIGINT)
