@@ -167,7 +167,7 @@ def test_keys_go_through_the_frames_that_are_listed(browser: Browser, page: Path
         assert browser.list_texts("#viewer-name") == [name]
     browser.press(Keys.ESCAPE)
     assert not is_open(browser)
-    assert browser.run("return document.activeElement.title") == "clip-1/f10"
+    browser.wait("return document.activeElement.title === 'clip-1/f10'")
 
 
 def test_number_keys_show_one_image_and_f_swaps_with_the_one_before(
@@ -274,7 +274,8 @@ def test_the_address_names_the_frame(browser: Browser, page: Path) -> None:
     name = browser.list_texts("#viewer-name")[0]
     assert browser.run("return decodeURIComponent(location.hash)") == f"#frame={name}"
     browser.press(Keys.ESCAPE)
-    assert browser.run("return location.hash") == ""
+    # A dialog closes first, and tells so afterwards.
+    browser.wait("return location.hash === ''")
 
 
 def test_light_and_dark_follow_the_system_and_the_button(browser: Browser, page: Path) -> None:
@@ -286,7 +287,7 @@ def test_light_and_dark_follow_the_system_and_the_button(browser: Browser, page:
     assert dark != light
     browser.click("#theme")
     assert browser.run(get_color) == light
-    browser.run("location.reload()")
+    browser.driver.refresh()
     assert browser.run(get_color) == light
     browser.run("localStorage.clear()")
 
