@@ -52,15 +52,20 @@ def end_all() -> None:
 
 
 def start_ranks(
-    model: Path, source: Path, out: Path, *options: object, faults: Sequence[str]
+    model: Path,
+    source: Path,
+    out: Path,
+    *options: object,
+    faults: Sequence[str],
+    slow_s: float = 0.1,
 ) -> list[Process]:
-    """Start a worker by hand for each fault, as Slurm does."""
+    """Start a worker by hand for each fault, as Slurm does; each frame takes `slow_s` at least."""
     size = str(len(faults))
     world = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": str(time.monotonic())}
     processes = []
     for rank, fault in enumerate(faults):
         faulty = {"FAULT": fault, "FAULT_ONCE": f"{out}-{fault}"} if fault else {}
-        ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "SLOW_S": "0.1"}
+        ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "SLOW_S": str(slow_s)}
         environment = world | ranks | faulty
         processes.append(start(model, source, out, *options, environment=environment))
     return processes

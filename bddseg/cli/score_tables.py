@@ -124,8 +124,11 @@ def _describe_intervals(
     name: str, table: "MetricTable", intervals: "Mapping[str, Interval]"
 ) -> str:
     found = [(each.heading, intervals[f"{name}_{each.key}"]) for each in table.headlines]
-    ranges = [f"{heading} {_format(each.low)} to {_format(each.high)}" for heading, each in found]
-    return f"95 % interval: {', '.join(ranges)}."
+    return "\n".join(
+        f"{name} {heading}: {_format(each.value)}, 95 % interval {_format(each.low)} to "
+        f"{_format(each.high)}."
+        for heading, each in found
+    )
 
 
 def _describe_difference(difference: "Difference") -> list[str]:

@@ -57,6 +57,7 @@ def _choose(spec: RunSpec) -> tuple[str, str]:
         runtime=AUTO,
         device=execution.device,
         precision=execution.precision,
+        num_threads=execution.num_threads,
     )
     runtime = model.runtime
     assert isinstance(runtime, AutoRuntime)

@@ -132,7 +132,8 @@ def test_intervals_are_below_the_tables_and_in_json(run: Run, masks: tuple[Path,
     assert interval["value"] == content["headlines"]["official_miou"]
     assert interval["low"] < interval["value"]
     assert content["provenance"]["intervals"]["resamples"] == 1000
-    text = f"95 % interval: mIoU {interval['low']:.2f} to {interval['high']:.2f}."
+    low, high = interval["low"], interval["high"]
+    text = f"official mIoU: {interval['value']:.2f}, 95 % interval {low:.2f} to {high:.2f}."
     assert text in run(*arguments)[1]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.postprocess import apply_class_map, argmax, mark_not_finite
@@ -23,6 +23,7 @@ from bddseg.inference.runtimes.openvino import OpenVinoRuntime, describe_process
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.models.layers import get_size, resize
+from bddseg.progress import pluralize
 from bddseg.specs import Entry, Precision
 from bddseg.types import SizeHW
 
@@ -144,7 +145,8 @@ class AutoRuntime(Runtime):
         """
         assert openvino.graphs is not None
         path = openvino.graphs.get_path(get_size(images))
-        key = f"{describe_processor()}, {openvino.precision}"
+        threads = pluralize(get_num_threads(), "thread")
+        key = f"{describe_processor()}, {threads}, {openvino.precision}"
         info = graph_cache.read_info(path)
         if info and info.failure:
             raise BddsegError(
