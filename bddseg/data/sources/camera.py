@@ -9,7 +9,8 @@ from typing import Self
 
 import cv2
 
-from bddseg.data.sources.live import Grab, LiveSource
+from bddseg.data.sources.live import LiveSource
+from bddseg.data.sources.live_reader import Grab
 from bddseg.data.sources.source import Selection
 from bddseg.errors import BddsegError
 from bddseg.types import Image

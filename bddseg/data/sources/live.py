@@ -3,12 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from bddseg.data.sources.live_reader import Grab, LiveReader, LiveStats, Receive
+from bddseg.data.sources.live_reader import LiveReader, LiveStats, Receive
 from bddseg.data.sources.source import FrameRef, Selection
 from bddseg.errors import BddsegError
 from bddseg.types import Image
-
-__all__ = ["Grab", "IterableSource", "LiveSource", "LiveStats", "Receive"]
 
 
 class LiveSource:

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from bddseg.data.sources.live import Grab, LiveSource
+from bddseg.data.sources.live import LiveSource
+from bddseg.data.sources.live_reader import Grab
 from bddseg.data.sources.source import STDIN, Selection
 from bddseg.data.sources.video import convert_frame, import_av
 from bddseg.errors import BddsegError

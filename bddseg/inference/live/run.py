@@ -17,7 +17,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bddseg.data.sources.live import LiveSource, LiveStats
+from bddseg.data.sources.live import LiveSource
+from bddseg.data.sources.live_reader import LiveStats
 from bddseg.data.sources.source import FrameRef, OpenSource, read_all
 from bddseg.errors import BddsegError
 from bddseg.inference.live.folder import LiveFolder

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from bddseg.cli.cache.clear import clear_graphs
@@ -124,6 +125,18 @@ def test_it_is_torch_where_that_is_faster_and_openvino_is_not_asked_again(
         assert np.array_equal(model(image).labels, expected)
         assert (runtime.chosen, runtime.speedup and runtime.speedup < 1) == ("torch", True)
         monkeypatch.setattr(OpenVinoRuntime, "infer", fail)
+
+
+def test_each_number_of_threads_is_measured(small: Entry, own_graph: Path, image: Image) -> None:
+    number = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 1):
+            load_model(small, runtime="auto", num_threads=threads)(image)
+    finally:
+        torch.set_num_threads(number)
+    info = graph_cache.read_info(own_graph)
+    assert info
+    assert len(info.comparisons) == 2
 
 
 def test_an_export_that_failed_is_tried_again_only_after_cache_clear(
