@@ -26,7 +26,8 @@ from worker_runs import (
 import bddseg
 from bddseg.errors import BddsegError
 
-SLOW = {"SLOW_S": "0.05"}
+# A batch takes so long that a worker which starts seconds after another finds work.
+SLOW = {"SLOW_S": "0.2"}
 
 
 def resume(model: Path, source: Path, out: Path) -> None:
@@ -82,7 +83,7 @@ def test_torchrun_itself_can_start_the_workers(
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "bddseg", "infer", str(sharp), str(many), "-o", str(out), "--device", "cpu"]
     # torchrun leaves a folder for logs.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
+    environment = os.environ | make_environment(tmp_path, SLOW) | {"TMPDIR": str(tmp_path)}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("frames done") == 1
