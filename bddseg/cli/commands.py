@@ -109,4 +109,6 @@ class LazyCommands(TyperGroup):
         name = args[0]
         if _is_command(name):
             return name, load_command(name), args[1:]
+        # Among these typer looks for a similar name.
+        self.commands = {each: self.get_command(ctx, each) for each in self.list_commands(ctx)}
         return super().resolve_command(ctx, args)

@@ -48,6 +48,11 @@ def test_an_unknown_command_or_option_is_wrong_usage(run: Run, arguments: list[s
     assert run(*arguments)[0] == 2
 
 
+@pytest.mark.parametrize(("words", "meant"), [("evla", "eval"), ("vis ovrlay", "overlay")])
+def test_a_misspelt_command_names_the_one_that_was_meant(run: Run, words: str, meant: str) -> None:
+    assert f"Did you mean '{meant}'?" in run(*words.split())[2]
+
+
 @pytest.fixture
 def arguments(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     """The words of a command on a folder with two masks."""
