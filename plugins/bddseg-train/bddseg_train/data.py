@@ -1,14 +1,17 @@
 """The frames that a recipe trains on and evaluates on, checked before the first step."""
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from bddseg.bdd100k.layout import TRAIN, VALIDATION, WHERE_DATA_IS, SplitPaths, find_splits
 from bddseg.data.encodings import Encoding
 from bddseg.data.frame_checks import check_sizes, find_shared_frames
+from bddseg.data.label_set import open_label_set
 from bddseg.data.labeled_frames import LabeledFrames, open_labeled_frames
 from bddseg.data.sources.source import sample_evenly
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, quote
+from bddseg.progress import pluralize
 from bddseg.tasks.task import Task
 from bddseg_train.recipe import Data, Recipe, Split
 
@@ -48,6 +51,8 @@ def open_data(data: Data, task: Task) -> OpenedData:
     opened = _open(train, data, task)
     if data.limit is not None:
         opened = replace(opened, frames=opened.frames[: data.limit])
+    if data.teacher:
+        opened = _add_teacher(opened, Path(data.teacher), task)
     evaluated = _open(validation, data, task) if validation else None
     if evaluated is None:
         notes.append("There are no validation frames: the network is not scored.")
@@ -110,6 +115,28 @@ def _open(split: Split, data: Data, task: Task) -> LabeledFrames:
     frames = open_labeled_frames(split.images, split.labels, task, encoding=encoding)
     check_sizes(frames, _MAX_SIZES)
     return frames
+
+
+def _add_teacher(frames: LabeledFrames, folder: Path, task: Task) -> LabeledFrames:
+    """Return each frame twice, one after the other: with its labels and with a model's mask."""
+    masks = open_label_set(folder, task)
+    found = list(masks.match({frame.name: str(frame.image) for frame in frames}))
+    num_missing = found.count(None)
+    if num_missing:
+        first = frames[found.index(None)]
+        raise BddsegError(
+            f"data.teacher: {folder} has no mask of {pluralize(num_missing, 'training frame')}, "
+            f"such as {first.image}.",
+            f"Finish the run: bddseg infer MODEL FRAMES -o {quote(folder)}",
+        )
+    pairs = [
+        (frame, replace(frame, labels=mask, encoding=Encoding.CURRENT, is_detected=True))
+        for frame, mask in zip(frames, found, strict=True)
+        if mask is not None
+    ]
+    taught = replace(frames, frames=tuple(chain.from_iterable(pairs)))
+    check_sizes(taught, _MAX_SIZES)
+    return taught
 
 
 def _refuse_shared(train: LabeledFrames, validation: LabeledFrames) -> None:

@@ -22,7 +22,7 @@ RECIPES: Registry[str | Path] = Registry(
 _HINT = "Correct that key. `bddseg train --show RECIPE` shows all keys of a recipe."
 _SUFFIX = "_drivable_bdd100k"
 # Keys of the table `data` that hold paths.
-_PATHS = ("root", "train", "validation")
+_PATHS = ("root", "train", "validation", "teacher")
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -55,6 +55,9 @@ class Data(_Table, frozen=True, kw_only=True):
         train: Frames to train on.
         validation: Frames to evaluate on; none where there are none.
         limit: Use only the first so many training frames.
+        teacher: Masks that another model made of the training frames, best the output folder of
+            `bddseg infer`: each frame is trained on twice, with its labels and with this mask.
+            That is distillation: masks of a better model are smoother than labels.
         encoding: Encoding of label files, "current", "legacy" or "color"; "auto" detects it on a
             sample.
     """
@@ -63,6 +66,7 @@ class Data(_Table, frozen=True, kw_only=True):
     train: Split | None = None
     validation: Split | None = None
     limit: Size | None = None
+    teacher: str = ""
     encoding: Literal["auto", "current", "legacy", "color"] = "auto"
 
 
@@ -136,6 +140,8 @@ class Recipe(_Table, frozen=True, kw_only=True):
         init: Initial weights: nothing for random ones, "zoo:NAME" for a model's, "backbone:NAME"
             for an ImageNet backbone (resnet50_v1c, resnet101_v1c, hrnetv2_w48), or a checkpoint
             file.
+        frozen: Parts of the network that keep their initial weights and the statistics of their
+            norms, such as ["backbone.stem", "backbone.stages.0"].
         data: Frames and labels.
         transforms: Steps from a frame to an input, in this order: of each, `name` in the registry
             of transforms, and its options.
@@ -155,6 +161,7 @@ class Recipe(_Table, frozen=True, kw_only=True):
     description: str = ""
     model: str
     init: str = ""
+    frozen: tuple[str, ...] = ()
     data: Data = Data()
     transforms: tuple[dict[str, Any], ...] = ()
     crop_hw: SizeHW

@@ -26,9 +26,11 @@ from bddseg_train.average import WeightAverage
 from bddseg_train.batches import BatchPlan
 from bddseg_train.checkpoint import TrainingState
 from bddseg_train.data import check_crop, open_data
+from bddseg_train.depthwise import speed_up_depthwise
 from bddseg_train.distributed import Group, synchronize_batch_norms
 from bddseg_train.evaluation import Evaluator
 from bddseg_train.folder import RunFolder
+from bddseg_train.frozen import freeze
 from bddseg_train.init import load_initial_weights
 from bddseg_train.loader import Batch, TrainingSet, make_loader, normalize
 from bddseg_train.log import TrainingLog
@@ -100,6 +102,9 @@ def train(job: Job) -> TrainingState:
     if not has_checkpoint:
         notes += load_initial_weights(network, recipe.init)
     network.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    freeze(network, recipe.frozen)
+    if device.type == "cpu" and not options.compile:
+        speed_up_depthwise(network)
     if group.world_size > 1:
         network = synchronize_batch_norms(network, device)
     state = TrainingState(

@@ -49,6 +49,29 @@ def test_splits_of_a_recipe_come_before_the_root(root: Path) -> None:
     assert "the network is not scored" in " ".join(data.notes)
 
 
+def test_with_a_teacher_each_frame_comes_twice(root: Path) -> None:
+    masks = root / "out" / "masks"
+    for number in range(4):
+        write_mask(masks / f"{number}.png", np.full(SIZE_HW, number % 3, np.uint8))
+    data = open_data(Data(root=str(root), teacher=str(root / "out"), limit=3), TASK)
+    labels = [frame.read_labels(TASK) for frame in data.train]
+    assert [frame.image.stem for frame in data.train] == ["0", "0", "1", "1", "2", "2"]
+    assert all((labels[2 * number + 1] == number).all() for number in range(3))
+    assert all(len(np.unique(each)) == 3 for each in labels[::2])
+
+
+@pytest.mark.parametrize("has_some", [True, False])
+def test_frames_that_a_teacher_did_not_do_are_an_error(root: Path, has_some: bool) -> None:
+    (root / "out" / "masks").mkdir(parents=True)
+    if has_some:
+        write_mask(root / "out" / "masks" / "2.png", np.zeros(SIZE_HW, np.uint8))
+    with pytest.raises(BddsegError) as caught:
+        open_data(Data(root=str(root), teacher=str(root / "out")), TASK)
+    if has_some:
+        assert "no mask of 3 training frames, such as" in caught.value.message
+    assert str(root / "out") in str(caught.value)
+
+
 def test_a_frame_in_both_sets_is_refused(root: Path) -> None:
     shutil.copy(root / "train" / "images" / "1.jpg", root / "val" / "images" / "x.jpg")
     shutil.copy(root / "train" / "masks" / "1.png", root / "val" / "masks" / "x.png")

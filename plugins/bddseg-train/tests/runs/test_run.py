@@ -469,6 +469,26 @@ def test_weights_of_another_architecture_are_an_error_before_the_first_step(
     assert not (tmp_path / "out" / "metrics.jsonl").exists()
 
 
+def test_a_frozen_part_keeps_its_initial_weights(recipe: Recipe, tmp_path: Path) -> None:
+    part = "backbone.layer1"
+    start = run_training(change(recipe, iterations=1), tmp_path / "start", OPTIONS)
+    init = str(tmp_path / "start" / "model.safetensors")
+    frozen = change(recipe, init=init, frozen=(part,), ema_decay=None)
+    assert start.best
+    run_training(frozen, tmp_path / "out", OPTIONS)
+    before, after = load_file(init), load_file(tmp_path / "out" / "model.safetensors")
+    same = {name for name, each in after.items() if torch.equal(each, before[name])}
+    assert same == {name for name in before if name.startswith(f"{part}.")}
+
+
+def test_a_frozen_part_that_does_not_exist_is_an_error_before_the_first_step(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(BddsegError, match="frozen: the network has no part 'bakbone'"):
+        run_training(change(recipe, frozen=("bakbone",)), tmp_path / "out", OPTIONS)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
+
+
 def test_a_folder_of_other_files_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(BddsegError, match="holds files that are not of a training run"):
