@@ -1,69 +1,26 @@
-"""SwiftNet: a residual network, pyramid pooling, and a decoder that adds finer features.
+"""SwiftNet: a backbone from ImageNet, pyramid pooling, and a decoder that adds finer features.
 
 Orsic et al., In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation
-of Road-driving Images, CVPR 2019 (arXiv 1903.08469). As there, the decoder gets features from
-before the last ReLU of a stage. Made smaller for CPUs: narrow stages, a decoder that ends at 1/8 of
-the image's size, and two 3x3 convolutions with stride 2 in place of a 7x7 one and pooling.
+of Road-driving Images, CVPR 2019 (arXiv 1903.08469). Made smaller for CPUs: EfficientNet-Lite0 in
+place of ResNet-18, and a decoder that ends at 1/8 of the image's size.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.layers import ConvModule, GridPool, convolve_3x3, get_size, resize
+from bddseg.models.layers import ConvModule, GridPool, get_size, resize
 from bddseg.models.network import fuse_convolutions
+from bddseg_lite.efficientnet_lite import STAGES, EfficientNetLite0
 
-Channels = Annotated[int, msgspec.Meta(ge=1, le=1024)]
-Blocks = Annotated[int, msgspec.Meta(ge=1, le=64)]
+# Stages of the backbone whose maps the decoder gets: the last ones at 1/8, 1/16 and 1/32.
+_EIGHTH, _SIXTEENTH, _LAST = 2, 4, 5
+Blocks = Annotated[int, msgspec.Meta(ge=1, le=4)]
 # Cells along each axis, of each level of the pooling pyramid.
 _GRIDS = (1, 2, 4)
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut, before the last ReLU.
-
-    "Deep Residual Learning for Image Recognition", https://arxiv.org/abs/1512.03385.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.convs = nn.Sequential(
-            *convolve_3x3(in_channels, out_channels, stride=stride),
-            *convolve_3x3(out_channels, out_channels)[:-1],
-        )
-        self.shortcut = nn.Sequential()
-        if stride > 1 or in_channels != out_channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-                nn.BatchNorm2d(out_channels),
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, h, w) -> (N, out_channels, h / stride, w / stride), without the ReLU."""
-        out: Tensor = self.convs(x) + self.shortcut(x)
-        return out
-
-
-class Stage(nn.Module):
-    """Basic blocks; the first may halve the size."""
-
-    def __init__(self, in_channels: int, out_channels: int, count: int, *, stride: int) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            BasicBlock(out_channels if number else in_channels, out_channels, stride=step)
-            for number, step in enumerate([stride] + [1] * (count - 1))
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, h, w) -> (N, out_channels, h / stride, w / stride), without a ReLU."""
-        for number, block in enumerate(self.blocks):
-            x = block(F.relu(x) if number else x)
-        return x
 
 
 class PyramidPooling(nn.Module):
@@ -106,52 +63,35 @@ class SwiftNet(nn.Module):
 
     Args:
         num_classes: Number of classes, K.
-        stem_channels: Channels at 1/2 of the image's size.
-        stage_channels: Channels of the four stages, at 1/4, 1/8, 1/16 and 1/32.
-        stage_blocks: Number of blocks of each stage.
+        stage_blocks: Number of blocks of the backbone's first six stages.
         decoder_channels: Channels of the pooling pyramid and of the decoder.
     """
 
     align_corners = False
 
     def __init__(
-        self,
-        num_classes: int,
-        stem_channels: int,
-        stage_channels: Sequence[int],
-        stage_blocks: Sequence[int],
-        decoder_channels: int,
+        self, num_classes: int, stage_blocks: Sequence[int], decoder_channels: int
     ) -> None:
         super().__init__()
-        first = stage_channels[0]
-        self.stem = nn.Sequential(
-            *convolve_3x3(3, stem_channels, stride=2), *convolve_3x3(stem_channels, first, stride=2)
-        )
-        self.stages = nn.ModuleList(
-            Stage(before, after, count, stride=2 if number else 1)
-            for number, ((before, after), count) in enumerate(
-                zip(pairwise([first, *stage_channels]), stage_blocks, strict=True)
-            )
-        )
-        self.pooling = PyramidPooling(stage_channels[-1], decoder_channels)
+        self.backbone = EfficientNetLite0(stage_blocks)
+        self.pooling = PyramidPooling(STAGES[_LAST].channels, decoder_channels)
         self.upsamples = nn.ModuleList(
-            Upsample(finer, decoder_channels) for finer in (stage_channels[2], stage_channels[1])
+            Upsample(STAGES[stage].channels, decoder_channels) for stage in (_SIXTEENTH, _EIGHTH)
         )
         self.classifier = nn.Conv2d(decoder_channels, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) -> logits (N, K, H / 8, W / 8)."""
-        x = self.stem(images)
-        maps = []
-        for stage in self.stages:
-            maps.append(stage(x))
-            x = F.relu(maps[-1])
-        _, eighth, sixteenth, _ = maps
-        x = self.pooling(x)
-        for upsample, finer in zip(self.upsamples, (sixteenth, eighth), strict=True):
-            x = upsample(x, finer)
+        maps = self.backbone(images)
+        x = self.pooling(maps[_LAST])
+        for upsample, stage in zip(self.upsamples, (_SIXTEENTH, _EIGHTH), strict=True):
+            x = upsample(x, maps[stage])
         logits: Tensor = self.classifier(x)
         return logits
+
+    def convert_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint's tensors, also those of an ImageNet backbone, under own names."""
+        return self.backbone.convert_state_dict(state)
 
     def fuse(self) -> None:
         """Fold norms into the convolutions before them."""
@@ -161,10 +101,8 @@ class SwiftNet(nn.Module):
 def build_swiftnet(
     *,
     num_classes: int,
-    stem_channels: Channels = 16,
-    stage_channels: tuple[Channels, Channels, Channels, Channels] = (24, 48, 96, 160),
-    stage_blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (1, 2, 2, 2),
-    decoder_channels: Annotated[int, msgspec.Meta(ge=4, le=1024)] = 64,
+    stage_blocks: tuple[Blocks, Blocks, Blocks, Blocks, Blocks, Blocks] = (1, 2, 2, 3, 3, 1),
+    decoder_channels: Annotated[int, msgspec.Meta(ge=4, le=1024)] = 96,
 ) -> SwiftNet:
     """Return a SwiftNet, by default `swiftnet_lite`; `SwiftNet` describes the options."""
-    return SwiftNet(num_classes, stem_channels, stage_channels, stage_blocks, decoder_channels)
+    return SwiftNet(num_classes, stage_blocks, decoder_channels)
