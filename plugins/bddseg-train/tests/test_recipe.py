@@ -27,6 +27,7 @@ def describe_published(model: str, published: dict[str, Any]) -> dict[str, Any]:
         "name": model.removesuffix("_drivable_bdd100k"),
         "model": model,
         "init": f"backbone:{BACKBONES[model.split('_')[1]]}",
+        "frozen": (),
         "crop_hw": tuple(published["crop_hw"]),
         "transforms": (
             {
