@@ -149,7 +149,8 @@ def _choose_recipe(
     own = [] if init is None else [f"init={json.dumps(init, ensure_ascii=False)}"]
     recipe, origin = read_recipe(name, [*settings, *own])
     if data is not None:
-        limited = Data(root=str(data.absolute()), limit=recipe.data.limit)
+        kept = recipe.data
+        limited = Data(root=str(data.absolute()), limit=kept.limit, teacher=kept.teacher)
         recipe = msgspec.structs.replace(recipe, data=limited)
     check_recipe(recipe, origin, with_data=needs_data)
     return recipe

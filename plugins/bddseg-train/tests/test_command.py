@@ -168,6 +168,13 @@ def test_all_options_reach_the_run(
     assert json.loads(result.stdout)["best"]["score"] == 81.5
 
 
+def test_data_on_the_command_line_leaves_the_teacher(calls: Calls, tmp_path: Path) -> None:
+    data, teacher = make_data(tmp_path / "data"), tmp_path / "masks"
+    run(PSPNET, "--data", data, "--set", f"data.teacher={teacher}", "-o", tmp_path / "out")
+    assert calls[0][0].data.root == str(data)
+    assert calls[0][0].data.teacher == str(teacher)
+
+
 def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     split = 'images = "a", labels = "b"'
