@@ -144,14 +144,15 @@ def _choose_recipe(
     import msgspec
 
     from bddseg_train.checks import check_recipe
-    from bddseg_train.recipe import Data, read_recipe
+    from bddseg_train.recipe import read_recipe
 
     own = [] if init is None else [f"init={json.dumps(init, ensure_ascii=False)}"]
     recipe, origin = read_recipe(name, [*settings, *own])
     if data is not None:
-        kept = recipe.data
-        limited = Data(root=str(data.absolute()), limit=kept.limit, teacher=kept.teacher)
-        recipe = msgspec.structs.replace(recipe, data=limited)
+        own_data = msgspec.structs.replace(
+            recipe.data, root=str(data.absolute()), train=None, validation=None
+        )
+        recipe = msgspec.structs.replace(recipe, data=own_data)
     check_recipe(recipe, origin, with_data=needs_data)
     return recipe
 

@@ -119,6 +119,12 @@ def _open(split: Split, data: Data, task: Task) -> LabeledFrames:
 
 def _add_teacher(frames: LabeledFrames, folder: Path, task: Task) -> LabeledFrames:
     """Return each frame twice, one after the other: with its labels and with a model's mask."""
+    if not folder.exists():
+        raise BddsegError(
+            f"data.teacher: there is no folder {folder}.",
+            "Make masks of the training frames with another model, bddseg infer MODEL FRAMES -o "
+            "OUT, and name them with --set data.teacher=OUT.",
+        )
     masks = open_label_set(folder, task)
     found = list(masks.match({frame.name: str(frame.image) for frame in frames}))
     num_missing = found.count(None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bddseg_train.options import TrainOptions
-from bddseg_train.recipe import Recipe, find_recipe
+from bddseg_train.recipe import Data, Recipe, find_recipe
 from bddseg_train.record import TrainingRecord
 from bddseg_train.scored import Scored
 from typer.testing import CliRunner, Result
@@ -168,11 +168,13 @@ def test_all_options_reach_the_run(
     assert json.loads(result.stdout)["best"]["score"] == 81.5
 
 
-def test_data_on_the_command_line_leaves_the_teacher(calls: Calls, tmp_path: Path) -> None:
+def test_data_on_the_command_line_leaves_the_teacher_and_the_encoding(
+    calls: Calls, tmp_path: Path
+) -> None:
     data, teacher = make_data(tmp_path / "data"), tmp_path / "masks"
-    run(PSPNET, "--data", data, "--set", f"data.teacher={teacher}", "-o", tmp_path / "out")
-    assert calls[0][0].data.root == str(data)
-    assert calls[0][0].data.teacher == str(teacher)
+    settings = ("--set", f"data.teacher={teacher}", "--set", "data.encoding=current")
+    run(PSPNET, "--data", data, *settings, "-o", tmp_path / "out")
+    assert calls[0][0].data == Data(root=str(data), teacher=str(teacher), encoding="current")
 
 
 def test_data_on_the_command_line_replaces_that_of_the_recipe(calls: Calls, tmp_path: Path) -> None:

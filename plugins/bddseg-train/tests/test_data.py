@@ -4,10 +4,11 @@ import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from bddseg_train.data import check_crop, open_data
-from bddseg_train.recipe import Data, Optimizer, Recipe, Split
+from bddseg_train.recipe import Data, Optimizer, Recipe, Split, find_recipe
 
 from bddseg.data.image import write_jpeg
 from bddseg.data.mask import read_mask, write_mask
@@ -70,6 +71,14 @@ def test_frames_that_a_teacher_did_not_do_are_an_error(root: Path, has_some: boo
     if has_some:
         assert "no mask of 3 training frames, such as" in caught.value.message
     assert str(root / "out") in str(caught.value)
+
+
+def test_a_recipe_that_needs_a_teacher_does_not_run_without_one(root: Path) -> None:
+    pytest.importorskip("bddseg_lite")
+    recipe = find_recipe("swiftnet_lite_512x288_distilled")
+    data = msgspec.structs.replace(recipe.data, root=str(root))
+    with pytest.raises(BddsegError, match=r"no folder .*OUT\. .* --set data\.teacher=OUT"):
+        open_data(data, TASK)
 
 
 def test_a_frame_in_both_sets_is_refused(root: Path) -> None:
