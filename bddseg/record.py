@@ -33,6 +33,7 @@ class WorkerStats:
         pid: Process id.
         device: Device of the network.
         num_threads: Number of threads that compute it on a CPU; 0 where it is not recorded.
+        num_parallel: Number of frames that share these threads, and are computed in parallel.
         done: Number of frames whose results it wrote.
         skipped: Number of frames whose results were there already.
         seconds: Time in each stage. Stages overlap, and each may have several threads, so they do
@@ -45,6 +46,7 @@ class WorkerStats:
     pid: int
     device: str
     num_threads: int = 0
+    num_parallel: int = 1
     done: int
     skipped: int
     seconds: dict[str, float]

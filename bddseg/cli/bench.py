@@ -89,7 +89,8 @@ def bench(
     inverse of the median. Loading is never included.
 
     `pipelined` is the frames/s of a run as `bddseg infer` does it, for half as long, where stages
-    overlap and masks are written to a temporary folder. Memory is the peak of the process.
+    overlap and masks are written to a temporary folder; with --batch-size 1, as many frames are
+    computed at a time as by default there. Memory is the peak of the process.
 
     With --against or --sweep, two processes take turns, batch by batch, so that both get the same
     share of a busy machine: the ratio is the median over the turns, with a 95% interval.

@@ -46,7 +46,10 @@ _SOURCE = (
     "standard input."
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
-_BATCH_SIZE = "Frames at a time; 0 means 1 on a CPU, and what fits on a GPU."
+_BATCH_SIZE = (
+    "Frames at a time. By default what fits on a GPU; on a CPU one for each thread if the network "
+    "is small, else 1."
+)
 # Panel of help.
 LIVE = "Live sources"
 _STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."

@@ -47,23 +47,25 @@ def _choose(spec: RunSpec) -> tuple[str, str]:
     # torch takes seconds to import, and a launcher of workers does without.
     from bddseg.inference.predictor import load_model
     from bddseg.inference.runtimes.auto import AutoRuntime
+    from bddseg.inference.threads import restore_num_threads
 
     if not spec.entry.architecture:
         return spec.entry.runtime, ""
     execution = spec.execution
-    model = load_model(
-        spec.entry,
-        weights=spec.weights,
-        runtime=AUTO,
-        device=execution.device,
-        precision=execution.precision,
-        num_threads=execution.num_threads,
-    )
-    runtime = model.runtime
-    assert isinstance(runtime, AutoRuntime)
-    frame = None if runtime.chosen else _read_first(spec)
-    if frame is not None:
-        model.compute_logits([model.prepare(frame)])
+    with restore_num_threads():
+        model = load_model(
+            spec.entry,
+            weights=spec.weights,
+            runtime=AUTO,
+            device=execution.device,
+            precision=execution.precision,
+            num_threads=execution.num_threads,
+        )
+        runtime = model.runtime
+        assert isinstance(runtime, AutoRuntime)
+        frame = None if runtime.chosen else _read_first(spec)
+        if frame is not None:
+            model.compute_logits([model.prepare(frame)])
     # Without a frame nothing can be compared, and the run says why there is none.
     name, speedup = runtime.chosen or "torch", runtime.speedup
     if speedup is None:

@@ -1,8 +1,9 @@
 """One worker's pipeline: reading, the network, and writing overlap; what waits is bounded.
 
-Reader threads claim work items, read frames and prepare them; the calling thread runs the network;
-writer threads encode and write. The queues between them have a fixed length, so memory does not
-grow with the number of frames, and the slowest stage sets the pace of all.
+Reader threads claim work items, read frames and prepare them; the calling thread runs the network,
+or several threads do, each for frames of its own; writer threads encode and write. The queues
+between them have a fixed length, so memory does not grow with the number of frames, and the slowest
+stage sets the pace of all.
 """
 
 import queue
@@ -12,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -24,6 +26,7 @@ from bddseg.inference.predictor import Predictor
 from bddseg.inference.smoothing import Smoother, Thumbnail, make_thumbnail
 from bddseg.inference.stopwatch import Stopwatch
 from bddseg.inference.writers.writer import RunWriters
+from bddseg.progress import map_in_threads
 from bddseg.record import Failure
 from bddseg.types import Image
 
@@ -71,10 +74,11 @@ class Pipeline:
         writers: Write the results.
         work: Where frames come from.
         batch_size: Maximum number of images that the network gets at a time; 0 measures it.
+        num_parallel: Number of batches that are computed in parallel, in threads.
         num_io_threads: Number of threads that read, and of threads that write.
         smooth: Weight of the newest frame in the average of logits over time. Below 1, one thread
-            reads, the network gets one image at a time, and each work item is a whole sequence,
-            which is done again if one of its frames has no result.
+            reads, the network gets one image at a time, nothing is computed in parallel, and each
+            work item is a whole sequence, which is done again if one of its frames has no result.
         pad_batches: Fill the batches that are not full, so that all have one shape.
     """
 
@@ -85,6 +89,7 @@ class Pipeline:
         work: Work,
         *,
         batch_size: int,
+        num_parallel: int = 1,
         num_io_threads: int,
         smooth: float = 1.0,
         pad_batches: bool = False,
@@ -99,6 +104,7 @@ class Pipeline:
         self._writers = writers
         self._work = work
         self._num_threads = num_io_threads
+        self._num_parallel = num_parallel
         self._smoother = Smoother(predictor, smooth) if smooth < 1 else None
         self._num_readers = 1 if self._smoother else num_io_threads
         self._batch_size = batch_size or (1 if predictor.device.type == "cpu" else 0)
@@ -107,7 +113,9 @@ class Pipeline:
         self._pad_batches = pad_batches
         self._stopped = threading.Event()
         # While the device computes one batch, another is read and two are written.
-        num_waiting = max(num_io_threads, self._batch_size or _MAX_BATCH_SIZE)
+        num_waiting = max(
+            num_io_threads, self._num_parallel * (self._batch_size or _MAX_BATCH_SIZE)
+        )
         self._ready: queue.Queue[_Ready | BaseException | None] = queue.Queue(num_waiting)
         self._write_slots = threading.BoundedSemaphore(2 * num_waiting)
         self._failure: BaseException | None = None
@@ -141,16 +149,24 @@ class Pipeline:
             reader.start()
         try:
             with ThreadPoolExecutor(self._num_threads, "writer") as pool:
-                for batch in self._collect_batches():
-                    self._process(batch, pool)
-                    if self._failure:
-                        break
+                self._process_all(pool)
         finally:
             self.stop()
             for reader in readers:
                 reader.join(_JOIN_TIMEOUT_S)
         if self._failure:
             raise self._failure
+
+    def _process_all(self, pool: ThreadPoolExecutor) -> None:
+        if self._num_parallel == 1:
+            for batch in self._collect_batches():
+                self._process(batch, pool)
+            return
+        step = partial(self._process, pool=pool)
+        with map_in_threads(step, self._collect_batches(), self._num_parallel) as errors:
+            for error in errors:
+                if error:
+                    raise error
 
     def _read_all(self) -> None:
         try:
@@ -227,6 +243,9 @@ class Pipeline:
             yield from pending.values()
 
     def _process(self, batch: list[_Ready], pool: ThreadPoolExecutor) -> None:
+        # Of those that are computed in parallel, some may not have started.
+        if self.is_stopped:
+            return
         self.current = str(batch[0].ref)
         try:
             with self.stopwatch.time("network"):

@@ -36,8 +36,9 @@ class Execution:
         precision: What the network computes in.
         compile: Compile the network with torch.compile.
         tta: Average over six scales and their mirror images.
-        batch_size: Images of one size that the network gets at a time; 0 means 1 on a CPU, and what
-            fits on a GPU.
+        batch_size: Images at a time: on a GPU a batch of one size, on a CPU in parallel, each with
+            its share of the threads. 0 means what fits on a GPU and, on a CPU, one for each thread
+            if the network is small, else 1.
         smooth: Weight of the newest frame in the average of logits over time, above 0; with 1,
             there is no average.
         num_threads: Threads that compute the network in each worker, on a CPU; 0 means its share of
@@ -166,11 +167,13 @@ def infer(
         precision: "fp32", "fp16", "bf16" or, on a CUDA GPU, "tf32".
         compile: Compile the network with torch.compile.
         tta: Average over six scales and their mirror images.
-        batch_size: Images at a time; 0 means 1 on a CPU, and what fits on a GPU.
+        batch_size: Images at a time: on a GPU a batch of one size, on a CPU in parallel, each with
+            its share of the threads. 0 means what fits on a GPU and, on a CPU, one for each thread
+            if the weights take up at most 16 MiB, else 1.
         smooth: Of a video, or folders of its frames: weight of the newest frame in an average of
             logits over time; with 1, each frame is for itself.
         num_threads: Threads that compute the network in each worker; 0 means its share of the cores
-            or, with one worker, what torch is set to. Torch keeps the number afterwards.
+            or, with one worker, what torch is set to.
         tasks: Which of the model's tasks to predict; without, the main one. Results of others than
             the first go to `out/TASK`.
         progress: Shows progress.

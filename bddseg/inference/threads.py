@@ -3,7 +3,9 @@
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from bddseg.errors import BddsegError, BddsegWarning
 
@@ -14,6 +16,13 @@ MAX_THREADS = 1024
 # each layer: on an idle machine small networks take a fifth longer.
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 _SPIN_VARIABLES = ("OMP_WAIT_POLICY", "KMP_LIBRARY", *_SHORT_SPIN)
+# Bytes of the weights of a small network. Its layers are so short that threads that share one often
+# wait. Large ones gain nothing from frames in parallel, and their activations take gigabytes.
+_SMALL = 16 << 20
+# Beyond this, the memory's bandwidth is the limit.
+_MAX_PARALLEL = 16
+
+_num_parallel = 1
 
 
 def limit_spinning() -> None:
@@ -55,8 +64,34 @@ def choose_spinning(environment: Mapping[str, str]) -> dict[str, str]:
     return {} if is_chosen else dict(_SHORT_SPIN)
 
 
-def set_num_threads(number: int) -> None:
+def choose_num_parallel(weights: Path, num_threads: int, requested: int = 0) -> int:
+    """Return how many frames a CPU is to compute in parallel, each with its share of the threads.
+
+    Threads that compute one frame together wait for each other after each layer; on a busy machine
+    they wait for the one that has no core. Those with frames of their own never wait
+    (tests/benchmarks/bench_busy.py).
+
+    Args:
+        weights: The network's file.
+        num_threads: Number of threads in all.
+        requested: How many frames a user wants; 0 means one for each thread if the network is
+            small, else 1.
+    """
+    if requested:
+        return min(requested, num_threads)
+    # OpenVINO's format has the weights in a .bin beside the file.
+    files = {weights, weights.with_suffix(".bin")}
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    return min(num_threads, _MAX_PARALLEL) if size <= _SMALL else 1
+
+
+def set_num_threads(number: int, *, num_parallel: int = 1) -> None:
     """Let torch compute with so many threads, in the whole process.
+
+    Args:
+        number: Number of threads in all.
+        num_parallel: Frames that are computed in parallel, and share the threads. Runtimes that
+            have threads of their own ask for it with `get_num_parallel` when they compile.
 
     Raises:
         BddsegError: the number is not from 1 to `MAX_THREADS`.
@@ -68,4 +103,23 @@ def set_num_threads(number: int) -> None:
         )
     import torch
 
-    torch.set_num_threads(number)
+    global _num_parallel
+    _num_parallel = num_parallel
+    torch.set_num_threads(max(1, number // num_parallel))
+
+
+def get_num_parallel() -> int:
+    """Return how many frames are computed in parallel, each with torch's number of threads."""
+    return _num_parallel
+
+
+@contextmanager
+def restore_num_threads() -> Iterator[None]:
+    """Set the number of threads, at the end of the block, to what it is now."""
+    import torch
+
+    number, num_parallel = torch.get_num_threads(), _num_parallel
+    try:
+        yield
+    finally:
+        set_num_threads(number * num_parallel, num_parallel=num_parallel)

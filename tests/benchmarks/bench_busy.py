@@ -1,11 +1,13 @@
 """`bddseg infer` beside busy processes: how much longer it takes than on an idle machine.
 
-Three runs take turns: the command, the command with threads that spin as OpenMP has it by default,
-and a plain loop in PyTorch (`plain.py`). Each runs idle and beside processes that do
-nothing but compute. Two threads that share the cores with four processes get a third of their time:
-a run that computes all the time takes three times as long at least, unless the scheduler favors it.
+Four runs take turns: the command; the command with one frame at a time, so that all threads
+compute the same one; that with threads that spin as OpenMP has it by default; and a plain loop in
+PyTorch (`plain.py`). Each runs idle and beside processes that do nothing but compute. Two threads
+that share the cores with four processes get a third of their time: a run that computes all the time
+takes three times as long at least, unless the scheduler favors it.
 
 Run: python tests/benchmarks/bench_busy.py MODEL FRAMES [--weights FILE] [--limit N] [--busy N]
+         [--runtime NAME]
 """
 
 import argparse
@@ -14,19 +16,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench_pipeline import run_command, run_loop
+from bench_pipeline import Times, run_command, run_loop
+
+from bddseg.inference.runtimes.runtime import RUNTIMES
 
 # The default of GCC's OpenMP.
 _LONG_SPIN = {"GOMP_SPINCOUNT": "300000"}
-_RUNS = {
-    "bddseg infer": (run_command, {}),
-    "bddseg infer, long spinning": (run_command, _LONG_SPIN),
-    "plain loop": (run_loop, {}),
-}
+
+
+def list_runs(runtime: str) -> dict[str, tuple[Callable[..., Times], dict[str, str]]]:
+    """Return what is run, and the variables that it has in its environment."""
+    options = ["--runtime", runtime]
+    one = partial(run_command, options=[*options, "--batch-size", "1"])
+    return {
+        "bddseg infer": (partial(run_command, options=options), {}),
+        "one frame at a time": (one, {}),
+        "the same, long spinning": (one, _LONG_SPIN),
+        "plain loop": (run_loop, {}),
+    }
 
 
 @contextmanager
@@ -41,9 +53,14 @@ def keep_busy(count: int) -> Iterator[None]:
             process.wait()
 
 
-def measure(name: str, model: str, weights: Path, frames: list[Path]) -> float:
+def measure(
+    run: Callable[..., Times],
+    variables: dict[str, str],
+    model: str,
+    weights: Path,
+    frames: list[Path],
+) -> float:
     """Return the seconds of a run for each frame."""
-    run, variables = _RUNS[name]
     os.environ.update(variables)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,18 +78,20 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--busy", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runtime", default="torch", choices=RUNTIMES.list_names(), metavar="NAME")
     arguments = parser.parse_args()
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
 
     weights = arguments.weights or get_weights(find_entry(arguments.model))
     frames = sorted(arguments.frames.glob("*.jpg"))[: arguments.limit]
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in _RUNS}
+    runs = list_runs(arguments.runtime)
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for _ in range(arguments.rounds):
         for name, rows in seconds.items():
-            idle = measure(name, arguments.model, weights, frames)
+            idle = measure(*runs[name], arguments.model, weights, frames)
             with keep_busy(arguments.busy):
-                rows.append((idle, measure(name, arguments.model, weights, frames)))
+                rows.append((idle, measure(*runs[name], arguments.model, weights, frames)))
             print(f"{name}: {rows[-1][0]:.3f} s, beside others {rows[-1][1]:.3f} s", flush=True)
     print(f"{arguments.model}, {len(frames)} frames, {os.cpu_count()} cores, per frame:")
     for name, rows in seconds.items():

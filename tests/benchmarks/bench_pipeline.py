@@ -7,9 +7,10 @@ frames: processes and weights are loaded before, and OpenVINO and ONNX Runtime c
 within them.
 
 Run: python tests/benchmarks/bench_pipeline.py MODEL FRAMES [--weights FILE] [--limit N]
-         [--runtimes NAME...] [--int8 ENTRY.toml] [--workers N...]
+         [--runtimes NAME...] [--int8 ENTRY.toml] [--workers N...] [--batch-sizes N...]
 
-ENTRY.toml is from `bddseg quantize`; several numbers of workers are tried with each runtime.
+ENTRY.toml is from `bddseg quantize`; several numbers of workers and batch sizes are tried with each
+runtime.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from bddseg.inference.quantization.folder import MODEL_NAME
@@ -54,9 +56,9 @@ def run_command(
 def list_ways(arguments: argparse.Namespace, weights: Path) -> dict[str, Way]:
     """Return the ways to run the command."""
     ways: dict[str, Way] = {}
-    for number in arguments.workers:
-        suffix = f" x{number}" if number > 1 else ""
-        workers = ["--workers", str(number)]
+    for number, size in product(arguments.workers, arguments.batch_sizes):
+        suffix = (f" x{number}" if number > 1 else "") + (f" batch {size}" if size else "")
+        workers = ["--workers", str(number), "--batch-size", str(size)]
         for runtime in arguments.runtimes:
             ways[runtime + suffix] = (arguments.model, weights, ["--runtime", runtime, *workers])
         if arguments.int8:
@@ -77,6 +79,7 @@ def main() -> None:
     )
     parser.add_argument("--int8", type=Path, metavar="ENTRY")
     parser.add_argument("--workers", nargs="*", type=int, default=[1])
+    parser.add_argument("--batch-sizes", nargs="*", type=int, default=[0])
     arguments = parser.parse_args()
     from bddseg.zoo.catalog import find_entry
     from bddseg.zoo.download import get_weights
@@ -102,7 +105,7 @@ def report(name: str, rows: list[Times], loop: list[Times], count: int) -> None:
     run, network = (statistics.median(column) / count for column in zip(*rows, strict=True))
     faster = statistics.median(a[0] / b[0] for a, b in zip(loop, rows, strict=True))
     print(
-        f"  {name:12} {1 / run:6.1f} frames/s {faster:5.2f}x, {1000 * run:7.1f} ms a frame, "
+        f"  {name:16} {1 / run:6.1f} frames/s {faster:5.2f}x, {1000 * run:7.1f} ms a frame, "
         f"in the network {1000 * network:7.1f} ms"
     )
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from bddseg.data.image import read_image
 from bddseg.data.mask import read_mask
 from bddseg.data.sources.source import open_source
+from bddseg.errors import BddsegError
 from bddseg.inference.download import Download
 from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import Outcome, WorkItem
@@ -54,6 +55,7 @@ def make_pipeline(
     out: Path,
     *,
     batch_size: int,
+    num_parallel: int = 1,
     num_io_threads: int = 1,
     pad_batches: bool = False,
 ) -> tuple[Pipeline, list[Failure]]:
@@ -74,6 +76,7 @@ def make_pipeline(
         writers,
         work,
         batch_size=batch_size,
+        num_parallel=num_parallel,
         num_io_threads=num_io_threads,
         pad_batches=pad_batches,
     )
@@ -98,6 +101,52 @@ def test_frames_of_one_size_are_batched_and_those_of_many_do_not_wait(
     for path in sorted(source.iterdir()):
         mask = read_mask(out / "masks" / f"{path.stem}.png")
         assert (mask == model(read_image(path)).labels).mean() > 0.999
+
+
+class MeetingPredictor(Predictor):
+    """A model that computes an image when there are others to be computed with it."""
+
+    barrier: threading.Barrier
+
+    def compute_logits(self, batch: Sequence[Inputs]) -> list[Tensor]:
+        self.barrier.wait(20)
+        return super().compute_logits(batch)
+
+
+def test_frames_are_computed_in_parallel(model: CountingPredictor, tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        cv2.imwrite(str(source / f"{number}.png"), rng.integers(0, 256, (90, 160, 3), np.uint8))
+    meeting = MeetingPredictor(model.entry, model.runtime)
+    meeting.barrier = threading.Barrier(3)
+    pipeline, failures = make_pipeline(meeting, source, out, batch_size=1, num_parallel=3)
+    pipeline.run()
+    assert (pipeline.done, failures) == (12, [])
+    for path in source.iterdir():
+        assert np.array_equal(read_mask(out / "masks" / path.name), model(path).labels)
+
+
+def test_an_error_in_one_of_several_threads_ends_the_run(
+    model: CountingPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(40):
+        cv2.imwrite(str(source / f"{number:02}.png"), np.full((90, 160, 3), number, np.uint8))
+    plain = model.compute_logits
+
+    def compute_logits(batch: Sequence[Inputs]) -> list[Tensor]:
+        if len(model.sizes) >= 5:
+            raise BddsegError("The network is broken.")
+        return plain(batch)
+
+    monkeypatch.setattr(model, "compute_logits", compute_logits)
+    pipeline, _ = make_pipeline(model, source, tmp_path / "out", batch_size=1, num_parallel=2)
+    with pytest.raises(BddsegError, match="network is broken"):
+        pipeline.run()
+    assert pipeline.done < 40
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(

@@ -12,7 +12,7 @@ from support import Run, RunInstalled, install_stub
 
 import bddseg
 from bddseg.errors import BddsegError, BddsegWarning
-from bddseg.inference.threads import choose_spinning
+from bddseg.inference.threads import choose_num_parallel, choose_spinning, get_num_parallel
 from bddseg.record import read_record
 
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
@@ -82,18 +82,50 @@ def test_workers_spin_briefly_and_have_the_number_of_threads(
     assert capfd.readouterr().err.count(SHORT_SPIN) >= 1 + len(record.workers)
 
 
-@pytest.mark.usefixtures("_same_number_of_threads")
-def test_the_record_says_how_many_threads_there_were(
+def test_the_record_says_how_many_threads_there_were_and_torch_has_as_many_as_before(
     run: Run, tiny: Path, frames: Path, tmp_path: Path
 ) -> None:
-    number = torch.get_num_threads() + 1
-    run("infer", tiny, frames, "-o", tmp_path / "default")
-    run("infer", tiny, frames, "-o", tmp_path / "more", "--threads", number)
-    for name, expected in (("default", number - 1), ("more", number)):
-        record = read_record(tmp_path / name)
+    number = torch.get_num_threads()
+    expected: dict[tuple[str, ...], tuple[int, int]] = {
+        (): (number, number),
+        ("--threads", "3"): (3, 3),
+        ("--threads", "40"): (40, 16),
+        ("--threads", "4", "--batch-size", "2"): (4, 2),
+        ("--threads", "2", "--batch-size", "9"): (2, 2),
+        ("--batch-size", "1"): (number, 1),
+    }
+    for arguments, counts in expected.items():
+        out = tmp_path / "-".join(["out", *arguments])
+        run("infer", tiny, frames, "-o", out, *arguments)
+        record = read_record(out)
         assert record is not None
-        assert [worker.num_threads for worker in record.workers] == [expected]
-    assert torch.get_num_threads() == number
+        (worker,) = record.workers
+        assert (worker.num_threads, worker.num_parallel) == counts
+        assert (torch.get_num_threads(), get_num_parallel()) == (number, 1)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16 << 20, 4), ((16 << 20) + 1, 1)])
+@pytest.mark.parametrize("suffix", [".pth", ".bin"])
+def test_frames_are_computed_in_parallel_where_weights_are_small(
+    tmp_path: Path, suffix: str, size: int, expected: int
+) -> None:
+    path = tmp_path / f"model{suffix}"
+    with path.open("wb") as file:
+        file.truncate(size)
+    # OpenVINO's graph is in an .xml, and its weights in the .bin.
+    weights = path.with_suffix(".xml") if suffix == ".bin" else path
+    assert choose_num_parallel(weights, 4) == expected
+    assert choose_num_parallel(weights, 4, 3) == 3
+
+
+def test_after_a_run_that_fails_torch_has_as_many_threads_as_before(
+    tiny: Path, frames: Path, tmp_path: Path
+) -> None:
+    number = torch.get_num_threads()
+    tiny.with_name("tiny.pth").write_bytes(b"damaged")
+    with pytest.raises(BddsegError, match=r"tiny\.pth"):
+        bddseg.infer(tiny, frames, tmp_path / "out", num_threads=3)
+    assert (torch.get_num_threads(), get_num_parallel()) == (number, 1)
 
 
 @pytest.mark.parametrize("number", ["0", "1025", "two"])

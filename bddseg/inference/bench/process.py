@@ -8,22 +8,27 @@ import sys
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from bddseg.data.sources.source import FrameRef, group_frames, open_source
 from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.distributed.frame_processor import FrameProcessor
 from bddseg.inference.distributed.messages import Claim, Message, Reply
 from bddseg.inference.distributed.rank import RankInfo
+from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import WorkItem
 from bddseg.inference.memory import get_peak_memory_mb, keep_freed_memory
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.runtime import RUNTIMES
+from bddseg.inference.threads import get_num_parallel, restore_num_threads
 from bddseg.inference.writers.mask import MaskWriter
 from bddseg.types import Image
 
@@ -33,6 +38,8 @@ _WARM_UP_BATCHES = 3
 _NEVER_DONE_NS = 2**63
 
 _Frame = tuple[FrameRef, Image, float]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class BenchProcess:
@@ -46,10 +53,13 @@ class BenchProcess:
         self._spec = spec
         self._batch_size = spec.execution.batch_size
         self._predictor = FrameProcessor(spec, RankInfo(), _end).load()
+        num_parallel = get_num_parallel()
+        self._pool = ThreadPoolExecutor(num_parallel) if num_parallel > 1 else None
         self._writer = MaskWriter(spec.out, self._predictor.task, spec.source)
         self._source = open_source(spec.source, spec.selection)
         self._refs = list(self._source.items())
         self._sizes: Counter[str] = Counter()
+        self._first: dict[str, _Frame] = {}
         self._warm_up()
         self._batches = self._collect_batches()
 
@@ -63,7 +73,7 @@ class BenchProcess:
             # `auto` chooses one.
             "runtime": getattr(runtime, "chosen", "") or self._spec.execution.runtime,
             "device": str(device),
-            "num_threads": torch.get_num_threads(),
+            "num_threads": get_num_parallel() * torch.get_num_threads(),
             "runtimes": RUNTIMES.list_names(),
             "sizes": dict(self._sizes),
             "peak_memory_mb": {name: round(size, 1) for name, size in peak.items() if size},
@@ -74,8 +84,11 @@ class BenchProcess:
         return [self._time(next(self._batches)) for _ in range(count)]
 
     def run(self, seconds: float) -> float:
-        """Return the frames per second of a run that goes through all frames for so long."""
-        start, done = time.perf_counter(), 0
+        """Return the frames per second of a run that goes through all frames for so long.
+
+        With a batch size of 1, it has as many frames at a time as runs have by default.
+        """
+        start, done = 0.0, 0
 
         def exchange(message: Message) -> Reply:
             nonlocal done
@@ -86,17 +99,26 @@ class BenchProcess:
             item = WorkItem(number=0, refs=self._refs)
             return Reply(state="work", item=item, since_ns=_NEVER_DONE_NS)
 
-        FrameProcessor(self._spec, RankInfo(), exchange).process(self._predictor)
-        return done / (time.perf_counter() - start)
+        spec, predictor = self._spec, self._predictor
+        if self._batch_size == 1 and predictor.device.type == "cpu":
+            spec = replace(spec, execution=replace(spec.execution, batch_size=0))
+        processor = FrameProcessor(spec, RankInfo(), exchange)
+        with restore_num_threads():
+            if processor.choose_num_parallel(torch.get_num_threads()) > get_num_parallel():
+                predictor = processor.load()
+                for _, image, _ in self._first.values():
+                    predictor.compute_logits([predictor.prepare(image)])
+            start = time.perf_counter()
+            processor.process(predictor)
+            return done / (time.perf_counter() - start)
 
     def _warm_up(self) -> None:
         """Read all frames once, from here on from memory, and run one of each size."""
-        first: dict[str, _Frame] = {}
         for ref, image, seconds in self._read_all():
             size = f"{image.shape[0]}x{image.shape[1]}"
             self._sizes[size] += 1
-            first.setdefault(size, (ref, image, seconds))
-        for frame in [*first.values()] * max(1, _WARM_UP_BATCHES // len(first)):
+            self._first.setdefault(size, (ref, image, seconds))
+        for frame in [*self._first.values()] * max(1, _WARM_UP_BATCHES // len(self._first)):
             self._time([frame] * self._batch_size)
 
     def _read_all(self) -> Iterator[_Frame]:
@@ -123,23 +145,37 @@ class BenchProcess:
     def _time(self, batch: Sequence[_Frame]) -> list[float]:
         """Return the seconds of each stage."""
         predictor = self._predictor
+
+        def compute_logits(inputs: list[Inputs]) -> Tensor:
+            return predictor.compute_logits(inputs)[0]
+
+        def argmax(logits: Tensor) -> Tensor:
+            return predictor.argmax(logits, inputs[0].size_hw)
+
+        def finish(number: int) -> object:
+            prediction = predictor.finish(inputs[number], labels[number], None)
+            return self._writer.encode(batch[number][0], prediction)
+
         marks = [time.perf_counter()]
         try:
-            inputs = [predictor.prepare(image) for _, image, _ in batch]
+            inputs = self._map(predictor.prepare, [image for _, image, _ in batch])
             marks.append(time.perf_counter())
-            logits = predictor.compute_logits(inputs)[0]
+            groups = [[each] for each in inputs] if self._pool else [inputs]
+            logits = self._map(compute_logits, groups)
             marks.append(self._wait())
-            labels = predictor.argmax(logits, inputs[0].size_hw)
+            labels = torch.cat(self._map(argmax, logits))
             marks.append(self._wait())
         except Exception as error:
             if not predictor.runtime.is_out_of_memory(error):
                 raise
             message = f"{len(batch)} frames at a time do not fit into the device's memory."
             raise BddsegError(message, "Use a smaller --batch-size.") from error
-        for number, (ref, _, _) in enumerate(batch):
-            self._writer.encode(ref, predictor.finish(inputs[number], labels[number], None))
+        self._map(finish, range(len(batch)))
         marks.append(time.perf_counter())
         return [sum(seconds for _, _, seconds in batch), *(end - at for at, end in pairwise(marks))]
+
+    def _map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        return [*(self._pool.map if self._pool else map)(function, items)]
 
     def _wait(self) -> float:
         """Return the time when the device has done what it was asked for."""

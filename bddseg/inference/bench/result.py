@@ -25,7 +25,8 @@ class Configuration:
         runtime: What executes the network; empty for what the entry says.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: What the network computes in.
-        batch_size: Frames at a time.
+        batch_size: Frames at a time: on a GPU a batch, on a CPU in parallel. With 1, a pipelined
+            run has as many as runs have by default.
         compile: Compile the network with torch.compile.
         num_threads: Threads of the network; 0 for the default.
     """

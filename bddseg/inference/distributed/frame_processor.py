@@ -20,7 +20,7 @@ from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.inference.runtimes.torch import choose_device
-from bddseg.inference.threads import set_num_threads
+from bddseg.inference.threads import choose_num_parallel, set_num_threads
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import WorkerStats
 from bddseg.tasks.task import get_task
@@ -30,6 +30,8 @@ from bddseg.tasks.task import get_task
 _FRAME_FACTOR = 10
 _FIRST_FRAME_FACTOR = 30
 _TTA_FACTOR = 17
+# Frames that a CPU computes while one thread reads as many, and another writes them.
+_FRAMES_PER_READER = 4
 
 
 class FrameProcessor:
@@ -42,6 +44,8 @@ class FrameProcessor:
         self._created_s = time.monotonic()
         self._pipeline: Pipeline | None = None
         self._device = ""
+        self._num_threads = 0
+        self._num_parallel = 1
         self._is_stopped = self._is_hanging = False
         self._since_ns = 0
         self.is_finished = False
@@ -53,8 +57,12 @@ class FrameProcessor:
             BddsegError: it cannot be loaded.
         """
         execution, rank = self._spec.execution, self._rank
-        if execution.num_threads or rank.local_world_size > 1:
-            set_num_threads(execution.num_threads or rank.num_cores)
+        is_alone = rank.local_world_size == 1
+        self._num_threads = execution.num_threads or (
+            torch.get_num_threads() if is_alone else rank.num_cores
+        )
+        self._num_parallel = self.choose_num_parallel(self._num_threads)
+        set_num_threads(self._num_threads, num_parallel=self._num_parallel)
         return load_model(
             self._spec.entry,
             weights=self._spec.weights,
@@ -65,6 +73,16 @@ class FrameProcessor:
             compile=execution.compile,
             tta=execution.tta,
         )
+
+    def choose_num_parallel(self, num_threads: int) -> int:
+        """Return how many frames share the threads, and are computed in parallel."""
+        execution = self._spec.execution
+        devices = RUNTIMES.load(execution.runtime).list_devices()
+        device = devices[0] if execution.device == "auto" else execution.device
+        # Averages over time need one frame after the other, and compiled code has its own threads.
+        if device != "cpu" or execution.is_smoothed or execution.compile:
+            return 1
+        return choose_num_parallel(self._spec.weights, num_threads, execution.batch_size)
 
     def _choose_device(self) -> str:
         execution = self._spec.execution
@@ -77,8 +95,8 @@ class FrameProcessor:
     def process(self, predictor: Predictor) -> None:
         """Process work items until there are none left or `stop` is called, in the main thread.
 
-        There Ctrl-C gets through between two layers of the network, and OpenMP is at its best where
-        only one thread ever asks it for others.
+        There Ctrl-C gets through: between two layers of a large network, which is computed in this
+        thread, and after the frames that are computed in parallel.
 
         Raises:
             BddsegError: the run cannot go on.
@@ -91,16 +109,20 @@ class FrameProcessor:
             is_done=lambda ref: writers.is_done(ref, self._since_ns),
             complete=self._exchange,
         )
+        execution, num_parallel = spec.execution, self._num_parallel
         # On a CPU the network has the cores; a GPU wants many threads that decode and encode.
-        num_threads = 1 if predictor.device.type == "cpu" else max(2, self._rank.num_cores // 2)
-        execution = spec.execution
+        if predictor.device.type == "cpu":
+            num_io_threads = -(-num_parallel // _FRAMES_PER_READER)
+        else:
+            num_io_threads = max(2, self._rank.num_cores // 2)
         self._device = str(predictor.device)
         self._pipeline = Pipeline(
             predictor,
             writers,
             work,
-            batch_size=execution.batch_size,
-            num_io_threads=num_threads,
+            batch_size=1 if num_parallel > 1 else execution.batch_size,
+            num_parallel=num_parallel,
+            num_io_threads=num_io_threads,
             smooth=execution.smooth,
             pad_batches=execution.compile,
         )
@@ -133,7 +155,8 @@ class FrameProcessor:
             host=platform.node(),
             pid=os.getpid(),
             device=device,
-            num_threads=torch.get_num_threads(),
+            num_threads=self._num_threads,
+            num_parallel=self._num_parallel,
             done=pipeline.done if pipeline else 0,
             skipped=pipeline.skipped if pipeline else 0,
             seconds=pipeline.stopwatch.seconds if pipeline else {},

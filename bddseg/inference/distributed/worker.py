@@ -30,6 +30,7 @@ from bddseg.inference.distributed.messages import Disconnect
 from bddseg.inference.distributed.rank import RankInfo, read_torchrun
 from bddseg.inference.memory import keep_freed_memory
 from bddseg.inference.run import RunSpec
+from bddseg.inference.threads import restore_num_threads
 from bddseg.progress import Progress
 from bddseg.record import RunRecord
 
@@ -155,6 +156,7 @@ def coordinate(spec: RunSpec, rank: RankInfo, progress: Progress) -> RunRecord:
             processor.check()
 
     with ExitStack() as stack:
+        stack.enter_context(restore_num_threads())
         if not is_alone:
             server = Server(rank.host, 0, coordinator.handle, coordinator.disconnect)
             stack.enter_context(server)

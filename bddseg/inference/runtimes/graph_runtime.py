@@ -1,5 +1,6 @@
 """What the runtimes that run ONNX graphs share."""
 
+import threading
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,7 @@ class GraphRuntime(Runtime):
         self.precision = precision
         self._exact: Self | None = None
         self._compiled: OrderedDict[SizeHW | None, CompiledGraph] = OrderedDict()
+        self._lock = threading.Lock()
         if entry.architecture:
             self.graphs: ExportedGraphs | None = ExportedGraphs(entry, weights)
             self.align_corners = self.graphs.align_corners
@@ -177,13 +179,14 @@ class GraphRuntime(Runtime):
     def _get_graph(self, size_hw: SizeHW) -> CompiledGraph:
         """Return the compiled graph for a size; of several sizes, the last ones used are kept."""
         key = size_hw if self.graphs else None
-        graph = self._compiled.get(key)
-        if graph is None:
-            graph = self._compiled[key] = self._make_graph(size_hw)
-        self._compiled.move_to_end(key)
-        while len(self._compiled) > _MAX_COMPILED:
-            self._compiled.popitem(last=False)
-        return graph
+        with self._lock:
+            graph = self._compiled.get(key)
+            if graph is None:
+                graph = self._compiled[key] = self._make_graph(size_hw)
+            self._compiled.move_to_end(key)
+            while len(self._compiled) > _MAX_COMPILED:
+                self._compiled.popitem(last=False)
+            return graph
 
     def _make_graph(self, size_hw: SizeHW) -> CompiledGraph:
         assert self.graphs is not None

@@ -9,6 +9,7 @@ from torch import Tensor
 from bddseg.errors import BddsegError
 from bddseg.inference.runtimes.graph_runtime import CompiledGraph, GraphRuntime
 from bddseg.inference.runtimes.onnx_file import TensorInfo
+from bddseg.inference.threads import get_num_parallel
 from bddseg.specs import Precision
 
 
@@ -49,7 +50,9 @@ class Session:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        # Threads that call it compute too.
+        num_parallel = get_num_parallel()
+        options.intra_op_num_threads = num_parallel * torch.get_num_threads() - (num_parallel - 1)
         # Threads that wait busily slow down everything else on the machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # See `flush_denormals` of the runtime torch.

@@ -1,9 +1,9 @@
 """Networks run by OpenVINO on the CPU."""
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from bddseg.errors import BddsegError
 from bddseg.inference.runtimes.graph_runtime import CompiledGraph, GraphRuntime
 from bddseg.inference.runtimes.onnx_file import TensorInfo, check_inputs
+from bddseg.inference.threads import get_num_parallel
 from bddseg.specs import Precision
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -69,13 +70,14 @@ class OpenVinoRuntime(GraphRuntime):
 
 
 def compile_on_cpu(model: Any, precision: Precision = "fp32") -> Any:
-    """Return an `openvino.CompiledModel` of an `openvino.Model`, for one image after the other."""
+    """Return an `openvino.CompiledModel` of an `openvino.Model`, with the process's threads."""
     import openvino
 
+    num_parallel = get_num_parallel()
     settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY" if num_parallel == 1 else "THROUGHPUT",
+        "NUM_STREAMS": num_parallel,
+        "INFERENCE_NUM_THREADS": num_parallel * torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         # Other workers and processes want the same cores.
         "ENABLE_CPU_PINNING": False,
@@ -123,9 +125,10 @@ class _CompiledModel:
     def __init__(self, model: Any) -> None:
         self.inputs = [_describe(port) for port in model.inputs]
         self.outputs = [_describe(port) for port in model.outputs]
-        self._request = model.create_infer_request()
-        # A request has one set of inputs and outputs.
-        self._lock = threading.Lock()
+        # A request has one set of inputs and outputs, and is one thread's at a time.
+        self._requests: LifoQueue[Any] = LifoQueue()
+        for _ in range(get_num_parallel()):
+            self._requests.put(model.create_infer_request())
 
     def run(self, images: Tensor, names: Sequence[str]) -> list[Tensor]:
         import openvino
@@ -133,19 +136,22 @@ class _CompiledModel:
         def share(tensor: Tensor) -> Any:
             return openvino.Tensor(tensor.numpy(), shared_memory=True)
 
-        with self._lock:
-            self._request.set_input_tensor(0, share(images))
+        request = self._requests.get()
+        try:
+            request.set_input_tensor(0, share(images))
             results = {}
             for number, (name, _type, shape) in enumerate(self.outputs):
                 if all(isinstance(size, int) for size in shape):
                     # Written by OpenVINO itself: no copy, and no later call writes to it.
                     results[name] = torch.empty(*shape)  # type: ignore[arg-type]
-                    self._request.set_output_tensor(number, share(results[name]))
-            self._request.infer()
+                    request.set_output_tensor(number, share(results[name]))
+            request.infer()
             for number, (name, _, _) in enumerate(self.outputs):
                 if name not in results:
-                    data = self._request.get_output_tensor(number).data
+                    data = request.get_output_tensor(number).data
                     results[name] = torch.from_numpy(data.copy())
+        finally:
+            self._requests.put(request)
         return [results[name] for name in names]
 
 

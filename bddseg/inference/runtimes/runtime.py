@@ -48,7 +48,7 @@ class Runtime(Protocol):
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
         """Return the logits of each task: images (N, 3, H, W), float32 -> (N, K, h, w), float.
 
-        Keys are names of tasks; logits may be of any size.
+        Keys are names of tasks; logits may be of any size. Threads may call it in parallel.
         """
         ...
 

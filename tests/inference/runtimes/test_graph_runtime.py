@@ -1,6 +1,7 @@
 """Runtimes that run graphs of an entry's network."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from openvino import opset13 as opset
 from torch import nn
 
 from bddseg.errors import BddsegError
@@ -16,7 +18,8 @@ from bddseg.inference.predictor import load_model
 from bddseg.inference.runtimes import graph_runtime, graphs
 from bddseg.inference.runtimes.graph_runtime import GraphRuntime
 from bddseg.inference.runtimes.onnx import OnnxRuntime
-from bddseg.inference.runtimes.openvino import OpenVinoRuntime
+from bddseg.inference.runtimes.openvino import OpenVinoRuntime, compile_on_cpu
+from bddseg.inference.threads import restore_num_threads, set_num_threads
 from bddseg.specs import Entry
 from bddseg.testing import check_runtime
 from bddseg.types import Image
@@ -66,6 +69,35 @@ def test_logits_of_a_call_are_not_changed_by_later_calls(
     assert torch.equal(first, kept)
     assert torch.equal(both[:1], kept)
     assert not torch.equal(both[1:], kept)
+
+
+@pytest.mark.usefixtures("shared_graphs")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_images_computed_in_parallel_have_the_same_logits(
+    runtime: type[GraphRuntime], small: Entry
+) -> None:
+    images = [*torch.randn(12, 1, 3, 64, 96)]
+    with restore_num_threads():
+        set_num_threads(1)
+        expected = [*map(load(runtime, small).infer, images)]
+        set_num_threads(3, num_parallel=3)
+        loaded = load(runtime, small)
+        with ThreadPoolExecutor(6) as pool:
+            found = [*pool.map(loaded.infer, images)]
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one["drivable"], other["drivable"])
+
+
+@pytest.mark.parametrize(("num_parallel", "hint"), [(1, "LATENCY"), (2, "THROUGHPUT")])
+def test_openvino_has_a_stream_for_each_image_that_is_computed_in_parallel(
+    num_parallel: int, hint: str
+) -> None:
+    image = opset.parameter((1, 3, 8, 8))
+    with restore_num_threads():
+        set_num_threads(2, num_parallel=num_parallel)
+        compiled = compile_on_cpu(openvino.Model([opset.relu(image)], [image]))
+    assert compiled.get_property("NUM_STREAMS") == num_parallel
+    assert compiled.get_property("PERFORMANCE_HINT") == hint
 
 
 @pytest.mark.usefixtures("shared_graphs")
