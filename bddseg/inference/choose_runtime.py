@@ -45,21 +45,24 @@ def settle_runtime(spec: RunSpec, progress: Progress, *, is_alone: bool) -> RunS
 def _choose(spec: RunSpec) -> tuple[str, str]:
     """Return the name of the runtime and, if it was measured, how much faster it is."""
     # torch takes seconds to import, and a launcher of workers does without.
+    from bddseg.inference.parallel import choose_num_parallel
     from bddseg.inference.predictor import load_model
     from bddseg.inference.runtimes.auto import AutoRuntime
-    from bddseg.inference.threads import restore_num_threads
+    from bddseg.inference.threads import get_num_threads, restore_num_threads, set_num_threads
 
     if not spec.entry.architecture:
         return spec.entry.runtime, ""
     execution = spec.execution
+    num_threads = execution.num_threads or get_num_threads() // spec.launch.num_workers or 1
     with restore_num_threads():
+        # One frame, with as many threads as it has in the run.
+        set_num_threads(num_threads // choose_num_parallel(spec, num_threads))
         model = load_model(
             spec.entry,
             weights=spec.weights,
             runtime=AUTO,
             device=execution.device,
             precision=execution.precision,
-            num_threads=execution.num_threads,
         )
         runtime = model.runtime
         assert isinstance(runtime, AutoRuntime)

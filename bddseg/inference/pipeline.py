@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from torch import Tensor
 
@@ -26,7 +25,6 @@ from bddseg.inference.predictor import Predictor
 from bddseg.inference.smoothing import Smoother, Thumbnail, make_thumbnail
 from bddseg.inference.stopwatch import Stopwatch
 from bddseg.inference.writers.writer import RunWriters
-from bddseg.progress import map_in_threads
 from bddseg.record import Failure
 from bddseg.types import Image
 
@@ -162,11 +160,35 @@ class Pipeline:
             for batch in self._collect_batches():
                 self._process(batch, pool)
             return
-        step = partial(self._process, pool=pool)
-        with map_in_threads(step, self._collect_batches(), self._num_parallel) as errors:
-            for error in errors:
-                if error:
-                    raise error
+        batches, lock = self._collect_batches(), threading.Lock()
+
+        def process() -> None:
+            try:
+                while True:
+                    with lock:
+                        batch = next(batches, None)
+                    if batch is None:
+                        return
+                    self._process(batch, pool)
+            except BaseException as error:
+                self._failure = self._failure or error
+                self.stop()
+
+        threads = [
+            threading.Thread(target=process, name=f"network-{number}", daemon=True)
+            for number in range(self._num_parallel)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            # With a timeout, so that Ctrl-C gets through.
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_WAIT_S)
+        finally:
+            self.stop()
+            for thread in threads:
+                thread.join(_JOIN_TIMEOUT_S)
 
     def _read_all(self) -> None:
         try:
@@ -243,9 +265,6 @@ class Pipeline:
             yield from pending.values()
 
     def _process(self, batch: list[_Ready], pool: ThreadPoolExecutor) -> None:
-        # Of those that are computed in parallel, some may not have started.
-        if self.is_stopped:
-            return
         self.current = str(batch[0].ref)
         try:
             with self.stopwatch.time("network"):

@@ -2,10 +2,10 @@
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from bddseg.errors import BddsegError, BddsegWarning
 
@@ -16,13 +16,11 @@ MAX_THREADS = 1024
 # each layer: on an idle machine small networks take a fifth longer.
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 _SPIN_VARIABLES = ("OMP_WAIT_POLICY", "KMP_LIBRARY", *_SHORT_SPIN)
-# Bytes of the weights of a small network. Its layers are so short that threads that share one often
-# wait. Large ones gain nothing from frames in parallel, and their activations take gigabytes.
-_SMALL = 16 << 20
-# Beyond this, the memory's bandwidth is the limit.
-_MAX_PARALLEL = 16
 
+_LOCK = threading.Lock()
 _num_parallel = 1
+_num_blocks = 0
+_before = (1, 1)
 
 
 def limit_spinning() -> None:
@@ -64,27 +62,6 @@ def choose_spinning(environment: Mapping[str, str]) -> dict[str, str]:
     return {} if is_chosen else dict(_SHORT_SPIN)
 
 
-def choose_num_parallel(weights: Path, num_threads: int, requested: int = 0) -> int:
-    """Return how many frames a CPU is to compute in parallel, each with its share of the threads.
-
-    Threads that compute one frame together wait for each other after each layer; on a busy machine
-    they wait for the one that has no core. Those with frames of their own never wait
-    (tests/benchmarks/bench_busy.py).
-
-    Args:
-        weights: The network's file.
-        num_threads: Number of threads in all.
-        requested: How many frames a user wants; 0 means one for each thread if the network is
-            small, else 1.
-    """
-    if requested:
-        return min(requested, num_threads)
-    # OpenVINO's format has the weights in a .bin beside the file.
-    files = {weights, weights.with_suffix(".bin")}
-    size = sum(path.stat().st_size for path in files if path.is_file())
-    return min(num_threads, _MAX_PARALLEL) if size <= _SMALL else 1
-
-
 def set_num_threads(number: int, *, num_parallel: int = 1) -> None:
     """Let torch compute with so many threads, in the whole process.
 
@@ -108,6 +85,13 @@ def set_num_threads(number: int, *, num_parallel: int = 1) -> None:
     torch.set_num_threads(max(1, number // num_parallel))
 
 
+def get_num_threads() -> int:
+    """Return the number of threads in all."""
+    import torch
+
+    return _num_parallel * torch.get_num_threads()
+
+
 def get_num_parallel() -> int:
     """Return how many frames are computed in parallel, each with torch's number of threads."""
     return _num_parallel
@@ -115,11 +99,22 @@ def get_num_parallel() -> int:
 
 @contextmanager
 def restore_num_threads() -> Iterator[None]:
-    """Set the number of threads, at the end of the block, to what it is now."""
+    """Set the number of threads, at the end of the block, to what it was at its start.
+
+    Of blocks that overlap, in several threads, the last one to end does so.
+    """
+    global _num_blocks, _before
     import torch
 
-    number, num_parallel = torch.get_num_threads(), _num_parallel
+    with _LOCK:
+        if not _num_blocks:
+            _before = torch.get_num_threads(), _num_parallel
+        _num_blocks += 1
     try:
         yield
     finally:
-        set_num_threads(number * num_parallel, num_parallel=num_parallel)
+        with _LOCK:
+            _num_blocks -= 1
+            if not _num_blocks:
+                number, num_parallel = _before
+                set_num_threads(number * num_parallel, num_parallel=num_parallel)

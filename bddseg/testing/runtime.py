@@ -1,6 +1,9 @@
 """What a runtime has to do."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
+from torch import Tensor
 
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.models.build import count_classes
@@ -9,7 +12,7 @@ from bddseg.testing.check import check
 
 
 def check_runtime(runtime: Runtime, entry: Entry) -> None:
-    """Check a loaded runtime: logits for batches of any size.
+    """Check a loaded runtime: logits for batches of any size, and from threads if it allows them.
 
     Images are of an odd size, or of the entry's where its preprocessing makes all images equal.
 
@@ -36,6 +39,23 @@ def check_runtime(runtime: Runtime, entry: Entry) -> None:
             len(shape) == 4 and shape[:2] == (batch_size, num_classes),
             f"logits of {batch_size} images and {num_classes} classes are {shape}",
         )
+    if getattr(runtime, "is_thread_safe", False):
+        _check_threads(runtime, torch.randn(8, 1, 3, *size_hw, device=runtime.device), entry.task)
     fitting = runtime.measure_batch_size(lambda: None, 4)
     check(1 <= fitting <= 4, f"measure_batch_size() with a limit of 4 gives {fitting}")
     check(not runtime.is_out_of_memory(ValueError()), "a ValueError counts as out of memory")
+
+
+def _check_threads(runtime: Runtime, images: Tensor, task: str) -> None:
+    def infer(image: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return runtime.infer(image)[task].float().cpu()
+
+    expected = [*map(infer, images)]
+    with ThreadPoolExecutor(4) as pool:
+        for one, other in zip(pool.map(infer, images), expected, strict=True):
+            difference = (one - other).abs().max().item()
+            check(
+                difference <= 1e-3 * other.abs().max().item(),
+                f"threads that call infer() in parallel get other logits: by {difference:.3g}",
+            )

@@ -3,14 +3,18 @@
 from itertools import count
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import pytest
+import torch
 
 from bddseg.errors import BddsegError
 from bddseg.inference.bench.bench import bench
 from bddseg.inference.bench.process import BenchProcess
 from bddseg.inference.bench.result import STAGES, Configuration, Ratio
+from bddseg.inference.pipeline import Pipeline
 from bddseg.inference.run import Execution, RunSpec
+from bddseg.inference.threads import set_num_threads
 from bddseg.zoo.catalog import find_entry
 
 
@@ -66,6 +70,42 @@ def test_stages_add_up_to_the_time_of_a_batch(
     monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
     # One tick for each of three frames that are decoded, and one for each other stage.
     assert subject.time_batches(2) == [[3.0, 1.0, 1.0, 1.0, 1.0]] * 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_the_pipelined_run_computes_as_many_frames_in_parallel_as_infer(
+    tiny: Path,
+    frames: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int,
+) -> None:
+    spec = RunSpec(
+        entry=find_entry(tiny),
+        weights=tiny.with_name("tiny.pth"),
+        source=str(frames / "a.jpg"),
+        execution=Execution(device="cpu", batch_size=batch_size, num_threads=4),
+        out=tmp_path / "out",
+    )
+    made: list[dict[str, Any]] = []
+
+    def make_pipeline(*arguments: Any, **settings: Any) -> Pipeline:
+        made.append(settings | {"num_threads": torch.get_num_threads()})
+        return Pipeline(*arguments, **settings)
+
+    monkeypatch.setattr("bddseg.inference.distributed.frame_processor.Pipeline", make_pipeline)
+    number = torch.get_num_threads()
+    try:
+        subject = BenchProcess(spec)
+        assert subject.run(0) > 0
+        # Latency is measured as before.
+        assert torch.get_num_threads() == 4 // batch_size
+    finally:
+        set_num_threads(number)
+    num_parallel = {1: 4, 2: 2}[batch_size]
+    (settings,) = made
+    assert (settings["num_parallel"], settings["batch_size"]) == (num_parallel, 1)
+    assert settings["num_threads"] == 4 // num_parallel
 
 
 def test_the_interval_of_a_median_is_that_of_its_order_statistics() -> None:

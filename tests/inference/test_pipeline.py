@@ -5,6 +5,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -58,13 +59,15 @@ def make_pipeline(
     num_parallel: int = 1,
     num_io_threads: int = 1,
     pad_batches: bool = False,
+    is_endless: bool = False,
 ) -> tuple[Pipeline, list[Failure]]:
     opened = open_source(str(source))
     items = [WorkItem(number=n, refs=[ref]) for n, ref in enumerate(opened.items())]
     failures: list[Failure] = []
 
     def claim() -> WorkItem | None:
-        return items.pop(0) if items else None
+        # As long as others have frames, those could come back.
+        return items.pop(0) if items else WorkItem(number=-1, refs=[]) if is_endless else None
 
     def complete(outcome: Outcome) -> None:
         failures.extend(outcome.failures)
@@ -128,25 +131,29 @@ def test_frames_are_computed_in_parallel(model: CountingPredictor, tmp_path: Pat
         assert np.array_equal(read_mask(out / "masks" / path.name), model(path).labels)
 
 
-def test_an_error_in_one_of_several_threads_ends_the_run(
-    model: CountingPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("num_parallel", [1, 2])
+def test_an_error_of_the_network_ends_a_run_that_waits_for_its_frames(
+    model: CountingPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_parallel: int
 ) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for number in range(40):
+    for number in range(6):
         cv2.imwrite(str(source / f"{number:02}.png"), np.full((90, 160, 3), number, np.uint8))
-    plain = model.compute_logits
+    plain, calls = model.compute_logits, count()
 
     def compute_logits(batch: Sequence[Inputs]) -> list[Tensor]:
-        if len(model.sizes) >= 5:
+        if next(calls) == 5:
             raise BddsegError("The network is broken.")
         return plain(batch)
 
     monkeypatch.setattr(model, "compute_logits", compute_logits)
-    pipeline, _ = make_pipeline(model, source, tmp_path / "out", batch_size=1, num_parallel=2)
+    out = tmp_path / "out"
+    pipeline, _ = make_pipeline(
+        model, source, out, batch_size=1, num_parallel=num_parallel, is_endless=True
+    )
     with pytest.raises(BddsegError, match="network is broken"):
         pipeline.run()
-    assert pipeline.done < 40
+    assert pipeline.done == 5
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(

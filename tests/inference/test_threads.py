@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,19 @@ from support import Run, RunInstalled, install_stub
 
 import bddseg
 from bddseg.errors import BddsegError, BddsegWarning
-from bddseg.inference.threads import choose_num_parallel, choose_spinning, get_num_parallel
+from bddseg.inference.parallel import choose_num_parallel
+from bddseg.inference.run import Execution, RunSpec
+from bddseg.inference.runtimes.runtime import RUNTIMES, Runtime
+from bddseg.inference.runtimes.torch import TorchRuntime
+from bddseg.inference.threads import (
+    choose_spinning,
+    get_num_parallel,
+    get_num_threads,
+    restore_num_threads,
+    set_num_threads,
+)
 from bddseg.record import read_record
+from bddseg.zoo.catalog import find_entry
 
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 SHORT_SPIN = "GOMP_SPINCOUNT = '1000'"
@@ -104,18 +116,74 @@ def test_the_record_says_how_many_threads_there_were_and_torch_has_as_many_as_be
         assert (torch.get_num_threads(), get_num_parallel()) == (number, 1)
 
 
+def make_run(weights: Path, **execution: Any) -> RunSpec:
+    settings = {"device": "cpu", **execution}
+    return RunSpec(
+        entry=find_entry("demo"),
+        weights=weights,
+        source="",
+        execution=Execution(**settings),
+        out=weights.with_name("out"),
+    )
+
+
 @pytest.mark.parametrize(("size", "expected"), [(16 << 20, 4), ((16 << 20) + 1, 1)])
-@pytest.mark.parametrize("suffix", [".pth", ".bin"])
+@pytest.mark.parametrize("name", ["model.pth", "model.xml"])
 def test_frames_are_computed_in_parallel_where_weights_are_small(
-    tmp_path: Path, suffix: str, size: int, expected: int
+    tmp_path: Path, name: str, size: int, expected: int
 ) -> None:
-    path = tmp_path / f"model{suffix}"
-    with path.open("wb") as file:
-        file.truncate(size)
-    # OpenVINO's graph is in an .xml, and its weights in the .bin.
-    weights = path.with_suffix(".xml") if suffix == ".bin" else path
-    assert choose_num_parallel(weights, 4) == expected
-    assert choose_num_parallel(weights, 4, 3) == 3
+    weights = tmp_path / name
+    # OpenVINO's graph is in an .xml, and its weights in a .bin; files of others have no .bin.
+    data, other = weights.with_suffix(".bin"), weights
+    if name == "model.pth":
+        data, other = other, data
+    for path, length in ((data, size), (other, 1 << 25)):
+        with path.open("wb") as file:
+            file.truncate(length)
+    assert choose_num_parallel(make_run(weights), 4) == expected
+    assert choose_num_parallel(make_run(weights, batch_size=3), 4) == 3
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [{"compile": True}, {"smooth": 0.5}, {"tta": True}, {"device": "mps"}, {"runtime": "tensorrt"}],
+    ids=str,
+)
+def test_frames_are_not_computed_in_parallel_by_default(
+    tmp_path: Path, execution: dict[str, Any]
+) -> None:
+    weights = tmp_path / "model.pth"
+    weights.touch()
+    if "runtime" in execution:
+        # Without a GPU, it has no device at all.
+        execution["device"] = "auto"
+    assert choose_num_parallel(make_run(weights, **execution), 4) == 1
+
+
+def test_a_runtime_that_does_not_say_that_it_is_thread_safe_is_called_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Runtime):
+        list_devices = TorchRuntime.list_devices
+
+    monkeypatch.setattr(RUNTIMES, "load", lambda name: Other)
+    weights = tmp_path / "model.pth"
+    weights.touch()
+    assert choose_num_parallel(make_run(weights, batch_size=2), 4) == 1
+
+
+def test_the_last_of_blocks_that_overlap_restores_the_number_of_threads() -> None:
+    number = torch.get_num_threads()
+    first, second = restore_num_threads(), restore_num_threads()
+    first.__enter__()
+    set_num_threads(6, num_parallel=3)
+    second.__enter__()
+    assert (get_num_threads(), get_num_parallel(), torch.get_num_threads()) == (6, 3, 2)
+    set_num_threads(4, num_parallel=4)
+    first.__exit__(None, None, None)
+    assert (get_num_threads(), get_num_parallel()) == (4, 4)
+    second.__exit__(None, None, None)
+    assert (torch.get_num_threads(), get_num_parallel()) == (number, 1)
 
 
 def test_after_a_run_that_fails_torch_has_as_many_threads_as_before(

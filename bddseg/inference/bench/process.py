@@ -26,9 +26,10 @@ from bddseg.inference.distributed.rank import RankInfo
 from bddseg.inference.images import Inputs
 from bddseg.inference.manifest import WorkItem
 from bddseg.inference.memory import get_peak_memory_mb, keep_freed_memory
+from bddseg.inference.predictor import Predictor
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.runtime import RUNTIMES
-from bddseg.inference.threads import get_num_parallel, restore_num_threads
+from bddseg.inference.threads import get_num_parallel, get_num_threads, restore_num_threads
 from bddseg.inference.writers.mask import MaskWriter
 from bddseg.types import Image
 
@@ -65,15 +66,14 @@ class BenchProcess:
 
     def describe(self) -> dict[str, Any]:
         """Return where it runs, what else there is, the frames' sizes and the memory's peak."""
-        runtime, device = self._predictor.runtime, self._predictor.device
+        device = self._predictor.device
         peak = {"process": get_peak_memory_mb()}
         if device.type == "cuda":
             peak["gpu"] = torch.cuda.max_memory_allocated(device) / 2**20
         return {
-            # `auto` chooses one.
-            "runtime": getattr(runtime, "chosen", "") or self._spec.execution.runtime,
+            "runtime": self._runtime_name,
             "device": str(device),
-            "num_threads": get_num_parallel() * torch.get_num_threads(),
+            "num_threads": get_num_threads(),
             "runtimes": RUNTIMES.list_names(),
             "sizes": dict(self._sizes),
             "peak_memory_mb": {name: round(size, 1) for name, size in peak.items() if size},
@@ -99,18 +99,31 @@ class BenchProcess:
             item = WorkItem(number=0, refs=self._refs)
             return Reply(state="work", item=item, since_ns=_NEVER_DONE_NS)
 
-        spec, predictor = self._spec, self._predictor
+        predictor, num_parallel = self._predictor, get_num_parallel()
+        execution = replace(self._spec.execution, runtime=self._runtime_name)
         if self._batch_size == 1 and predictor.device.type == "cpu":
-            spec = replace(spec, execution=replace(spec.execution, batch_size=0))
-        processor = FrameProcessor(spec, RankInfo(), exchange)
+            execution = replace(execution, batch_size=0)
+        processor = FrameProcessor(replace(self._spec, execution=execution), RankInfo(), exchange)
         with restore_num_threads():
-            if processor.choose_num_parallel(torch.get_num_threads()) > get_num_parallel():
-                predictor = processor.load()
+            processor.share_threads()
+            if get_num_parallel() != num_parallel:
+                predictor = self._load(processor)
                 for _, image, _ in self._first.values():
                     predictor.compute_logits([predictor.prepare(image)])
             start = time.perf_counter()
             processor.process(predictor)
             return done / (time.perf_counter() - start)
+
+    @property
+    def _runtime_name(self) -> str:
+        """Name of the runtime, of those that `auto` chooses between too."""
+        return getattr(self._predictor.runtime, "chosen", "") or self._spec.execution.runtime
+
+    def _load(self, processor: FrameProcessor) -> Predictor:
+        """Load the same model again, without its warnings."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BddsegWarning)
+            return processor.load()
 
     def _warm_up(self) -> None:
         """Read all frames once, from here on from memory, and run one of each size."""

@@ -15,12 +15,13 @@ from bddseg.inference.distributed.messages import Claim, Disconnect, Heartbeat, 
 from bddseg.inference.distributed.rank import RankInfo
 from bddseg.inference.manifest import WorkItem
 from bddseg.inference.memory import get_peak_memory_mb
+from bddseg.inference.parallel import choose_num_parallel
 from bddseg.inference.pipeline import Pipeline, Work
 from bddseg.inference.predictor import Predictor, load_model
 from bddseg.inference.run import RunSpec
 from bddseg.inference.runtimes.runtime import RUNTIMES
 from bddseg.inference.runtimes.torch import choose_device
-from bddseg.inference.threads import choose_num_parallel, set_num_threads
+from bddseg.inference.threads import get_num_threads, set_num_threads
 from bddseg.inference.writers.writer import RunWriters
 from bddseg.record import WorkerStats
 from bddseg.tasks.task import get_task
@@ -56,13 +57,8 @@ class FrameProcessor:
         Raises:
             BddsegError: it cannot be loaded.
         """
-        execution, rank = self._spec.execution, self._rank
-        is_alone = rank.local_world_size == 1
-        self._num_threads = execution.num_threads or (
-            torch.get_num_threads() if is_alone else rank.num_cores
-        )
-        self._num_parallel = self.choose_num_parallel(self._num_threads)
-        set_num_threads(self._num_threads, num_parallel=self._num_parallel)
+        execution = self._spec.execution
+        self.share_threads()
         return load_model(
             self._spec.entry,
             weights=self._spec.weights,
@@ -74,15 +70,13 @@ class FrameProcessor:
             tta=execution.tta,
         )
 
-    def choose_num_parallel(self, num_threads: int) -> int:
-        """Return how many frames share the threads, and are computed in parallel."""
-        execution = self._spec.execution
-        devices = RUNTIMES.load(execution.runtime).list_devices()
-        device = devices[0] if execution.device == "auto" else execution.device
-        # Averages over time need one frame after the other, and compiled code has its own threads.
-        if device != "cpu" or execution.is_smoothed or execution.compile:
-            return 1
-        return choose_num_parallel(self._spec.weights, num_threads, execution.batch_size)
+    def share_threads(self) -> None:
+        """Share the threads among the frames that are computed in parallel."""
+        num_threads, rank = self._spec.execution.num_threads, self._rank
+        is_alone = rank.local_world_size == 1
+        self._num_threads = num_threads or (get_num_threads() if is_alone else rank.num_cores)
+        self._num_parallel = choose_num_parallel(self._spec, self._num_threads)
+        set_num_threads(self._num_threads, num_parallel=self._num_parallel)
 
     def _choose_device(self) -> str:
         execution = self._spec.execution
@@ -110,17 +104,18 @@ class FrameProcessor:
             complete=self._exchange,
         )
         execution, num_parallel = spec.execution, self._num_parallel
-        # On a CPU the network has the cores; a GPU wants many threads that decode and encode.
+        num_io_threads, batch_size = max(2, self._rank.num_cores // 2), execution.batch_size
         if predictor.device.type == "cpu":
+            # The network has the cores; a GPU wants many threads that decode and encode.
             num_io_threads = -(-num_parallel // _FRAMES_PER_READER)
-        else:
-            num_io_threads = max(2, self._rank.num_cores // 2)
+            # Compiled code is faster on batches.
+            batch_size = batch_size if execution.compile else 1
         self._device = str(predictor.device)
         self._pipeline = Pipeline(
             predictor,
             writers,
             work,
-            batch_size=1 if num_parallel > 1 else execution.batch_size,
+            batch_size=batch_size,
             num_parallel=num_parallel,
             num_io_threads=num_io_threads,
             smooth=execution.smooth,

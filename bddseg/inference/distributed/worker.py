@@ -122,7 +122,7 @@ def run_worker(spec: RunSpec, rank: RankInfo, connection: Connection) -> None:
             raise _NothingLeftError("The others have done all.")
 
     try:
-        with Watcher(processor, tick, on_exit=lambda _error: None):
+        with restore_num_threads(), Watcher(processor, tick, on_exit=lambda _error: None):
             processor.process(processor.load())
     except _NothingLeftError:
         with suppress(WorkerEndedError):

@@ -32,7 +32,7 @@ from bddseg.inference.run_folder import create_record
 from bddseg.inference.runtimes.auto import AutoRuntime
 from bddseg.inference.smoothing import Smoother
 from bddseg.inference.stopwatch import Stopwatch
-from bddseg.inference.threads import set_num_threads
+from bddseg.inference.threads import restore_num_threads, set_num_threads
 from bddseg.io.lock import lock_folder
 from bddseg.progress import Progress, SilentProgress
 from bddseg.record import Failure, WorkerStats
@@ -94,6 +94,7 @@ class LiveRun:
         """
         self._viewers = viewers
         with ExitStack() as stack:
+            stack.enter_context(restore_num_threads())
             for viewer in self._viewers:
                 stack.callback(viewer.close)
             if self._folder:

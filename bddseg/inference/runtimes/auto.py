@@ -51,6 +51,8 @@ class AutoRuntime(Runtime):
         speedup: Torch's time over OpenVINO's, where that decided.
     """
 
+    is_thread_safe = True
+
     def __init__(
         self, entry: Entry, load_torch: Callable[[], Runtime], openvino: OpenVinoRuntime | None
     ) -> None:

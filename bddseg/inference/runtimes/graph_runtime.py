@@ -23,6 +23,7 @@ from bddseg.inference.runtimes.onnx_file import (
     summarize,
 )
 from bddseg.inference.runtimes.runtime import Runtime
+from bddseg.inference.runtimes.torch import flush_denormals
 from bddseg.models.layers import get_size
 from bddseg.specs import Entry, Precision
 from bddseg.types import SizeHW
@@ -70,6 +71,7 @@ class GraphRuntime(Runtime):
     """
 
     name: ClassVar[str]
+    is_thread_safe = True
     device = torch.device("cpu")
 
     def __init__(self, entry: Entry, weights: Path, precision: Precision = "fp32") -> None:
@@ -114,9 +116,10 @@ class GraphRuntime(Runtime):
         """Return the same network computing in float32."""
         if self.precision == "fp32":
             return self
-        if self._exact is None:
-            self._exact = self._copy_exact()
-        return self._exact
+        with self._lock:
+            if self._exact is None:
+                self._exact = self._copy_exact()
+            return self._exact
 
     def _copy_exact(self) -> Self:
         return type(self)(self._entry, self._weights)
@@ -149,6 +152,8 @@ class GraphRuntime(Runtime):
         Raises:
             BddsegError: the entry's file takes images of another size.
         """
+        # In the thread that calls, which computes too.
+        flush_denormals()
         graph = self._get_graph(get_size(images))
         takes = graph.inputs[0].shape[2:]
         if any(a != b for a, b in zip(takes, get_size(images), strict=True) if isinstance(a, int)):

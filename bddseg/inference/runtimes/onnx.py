@@ -55,7 +55,7 @@ class Session:
         options.intra_op_num_threads = num_parallel * torch.get_num_threads() - (num_parallel - 1)
         # Threads that wait busily slow down everything else on the machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # See `flush_denormals` of the runtime torch.
+        # In the session's own threads; see `flush_denormals` of the runtime torch.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(

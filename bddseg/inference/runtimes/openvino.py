@@ -81,7 +81,7 @@ def compile_on_cpu(model: Any, precision: Precision = "fp32") -> Any:
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         # Other workers and processes want the same cores.
         "ENABLE_CPU_PINNING": False,
-        # See `flush_denormals` of the runtime torch.
+        # In OpenVINO's own threads; see `flush_denormals` of the runtime torch.
         "CPU_DENORMALS_OPTIMIZATION": True,
     }
     return openvino.Core().compile_model(model, _DEVICE, settings)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,14 +14,16 @@ from bddseg.specs import Entry, Precision
 class Runtime(Protocol):
     """Executes an entry's network on a device.
 
-    `in_float32` is inherited where a class names this as its base.
+    `in_float32` and `is_thread_safe` are inherited where a class names this as its base.
 
     Attributes:
+        is_thread_safe: Threads may call `infer` in parallel. Otherwise one thread at a time does.
         device: Where `infer` takes images and leaves logits.
         align_corners: How its logits are to be interpolated, as `torch.nn.functional.interpolate`
             means it.
     """
 
+    is_thread_safe: ClassVar[bool] = False
     device: torch.device
     align_corners: bool
 
@@ -48,7 +50,7 @@ class Runtime(Protocol):
     def infer(self, images: Tensor) -> Mapping[str, Tensor]:
         """Return the logits of each task: images (N, 3, H, W), float32 -> (N, K, h, w), float.
 
-        Keys are names of tasks; logits may be of any size. Threads may call it in parallel.
+        Keys are names of tasks; logits may be of any size.
         """
         ...
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Self, cast, get_args
+from typing import Any, ClassVar, Self, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class TorchRuntime:
         precision: Of "fp16" and "bf16", weights and activations are in half precision, except where
             sums exceed it; "tf32" is a GPU's faster float32 with 10 bits of mantissa.
     """
+
+    is_thread_safe: ClassVar[bool] = True
 
     def __init__(
         self, network: Network, task: str, device: torch.device, precision: Precision = "fp32"

@@ -1,5 +1,6 @@
 """Models in ONNX files: networks of any framework, with a TOML file of ours."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,21 @@ def test_a_runtime_fulfills_its_contract(
 ) -> None:
     path = write_model(tmp_path / "own.onnx", shape=(batch, 3, *SIZE_HW))
     check_runtime(runtime.load(entry, path, device="auto", precision="fp32"), entry)
+
+
+@pytest.mark.parametrize("runtime", [OnnxRuntime, OpenVinoRuntime])
+def test_denormal_numbers_are_zero_in_a_thread_that_calls(
+    tmp_path: Path, entry: Entry, runtime: type[GraphRuntime]
+) -> None:
+    kernel = numpy_helper.from_array(np.full((2, 3, 1, 1), 0.5, np.float32), "kernel")
+    path = write_model(tmp_path / "own.onnx", kernel=kernel)
+    loaded = runtime.load(entry, path, device="auto", precision="fp32")
+    # As bits: where denormal numbers are zero, no arithmetic makes them.
+    images = torch.full((1, 3, *SIZE_HW), 100_000, dtype=torch.int32).view(torch.float32)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(torch.set_flush_denormal, False).result()
+        found = pool.submit(loaded.infer, images).result()[entry.task]
+    assert not found.view(torch.int32).count_nonzero()
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
