@@ -7,10 +7,11 @@ frames: processes and weights are loaded before, and OpenVINO and ONNX Runtime c
 within them.
 
 Run: python tests/benchmarks/bench_pipeline.py MODEL FRAMES [--weights FILE] [--limit N]
-         [--runtimes NAME...] [--int8 ENTRY.toml] [--workers N...] [--batch-sizes N...]
+         [--runtimes NAME...] [--precisions NAME...] [--int8 ENTRY.toml] [--workers N...]
+         [--batch-sizes N...]
 
-ENTRY.toml is from `bddseg quantize`; several numbers of workers and batch sizes are tried with each
-runtime.
+ENTRY.toml is from `bddseg quantize`. Each runtime is tried with each number of workers and batch
+size; of the runtimes, only OpenVINO is tried in bf16, where the CPU has it.
 """
 
 import argparse
@@ -59,8 +60,12 @@ def list_ways(arguments: argparse.Namespace, weights: Path) -> dict[str, Way]:
     for number, size in product(arguments.workers, arguments.batch_sizes):
         suffix = (f" x{number}" if number > 1 else "") + (f" batch {size}" if size else "")
         workers = ["--workers", str(number), "--batch-size", str(size)]
-        for runtime in arguments.runtimes:
-            ways[runtime + suffix] = (arguments.model, weights, ["--runtime", runtime, *workers])
+        for runtime, precision in product(arguments.runtimes, arguments.precisions):
+            if precision != "fp32" and runtime != "openvino":
+                continue
+            name = runtime + ("" if precision == "fp32" else f" {precision}") + suffix
+            options = ["--runtime", runtime, "--precision", precision, *workers]
+            ways[name] = (arguments.model, weights, options)
         if arguments.int8:
             file = arguments.int8.with_name(MODEL_NAME)
             ways["int8" + suffix] = (str(arguments.int8), file, workers)
@@ -76,6 +81,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--runtimes", nargs="*", default=["torch"], choices=RUNTIMES.list_names(), metavar="NAME"
+    )
+    parser.add_argument(
+        "--precisions", nargs="*", default=["fp32"], choices=["fp32", "bf16"], metavar="NAME"
     )
     parser.add_argument("--int8", type=Path, metavar="ENTRY")
     parser.add_argument("--workers", nargs="*", type=int, default=[1])
