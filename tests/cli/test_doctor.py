@@ -80,6 +80,16 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     assert {onnx.level, video.level, runtime.level} == {Level.HINT}
 
 
+@pytest.mark.parametrize("precisions", [["fp32"], ["fp32", "bf16"]])
+def test_bf16_is_recommended_where_the_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, precisions: list[str]
+) -> None:
+    monkeypatch.setattr(checks, "list_precisions", lambda: precisions)
+    steps = [finding.next_step for finding in checks.check_runtimes()]
+    has_hint = "bddseg infer ... --runtime openvino --precision bf16" in steps
+    assert has_hint == ("bf16" in precisions)
+
+
 def test_every_extra_for_users_has_its_purpose() -> None:
     offered = set(metadata("bddseg").get_all("Provides-Extra") or [])
     assert set(extras.PURPOSES) == offered - {"check", "test"}

@@ -39,16 +39,13 @@ class OpenVinoRuntime(GraphRuntime):
     @classmethod
     def _check(cls, precision: Precision) -> None:
         try:
-            import openvino
+            import openvino  # noqa: F401
         except ImportError as error:
             raise BddsegError(
                 f"The runtime 'openvino' needs {error.name}.",
                 "Install it: pip install 'bddseg[openvino]'.",
             ) from error
-        if precision == "fp32":
-            return
-        known = openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
-        if precision not in _HINTS or precision.upper() not in known:
+        if precision not in list_precisions():
             raise BddsegError(
                 f"OpenVINO does not compute in {precision} on this CPU.", "Leave --precision out."
             )
@@ -110,6 +107,14 @@ def _read_model(path: Path) -> Any:
     if digest and digest != hashlib.sha256(content).hexdigest():
         raise BddsegError(f"{path.with_suffix('.bin')} is not the file that {path} names.", hint)
     return model
+
+
+def list_precisions() -> list[str]:
+    """Return the precisions that OpenVINO has on this CPU."""
+    import openvino
+
+    known = openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    return [name for name in _HINTS if name == "fp32" or name.upper() in known]
 
 
 def describe_processor() -> str:
