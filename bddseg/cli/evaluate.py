@@ -41,7 +41,12 @@ def evaluate(
     attributes: AttributesFile = None,
     by: Annotated[
         str,
-        option("--by", "Scores by attribute: weather,timeofday.", "Scores", metavar="NAMES"),
+        option(
+            "--by",
+            "Scores by attributes too, such as weather,timeofday.",
+            "Scores",
+            metavar="NAMES",
+        ),
     ] = "",
     metrics: MetricNames = None,
     per_image: Annotated[

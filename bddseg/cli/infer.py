@@ -47,22 +47,22 @@ _SOURCE = (
 )
 _FORMATS = "mask, colormap, overlay, rle, probability, logits, video; several with commas."
 _BATCH_SIZE = (
-    "Frames at a time. By default what fits on a GPU; on a CPU one for each thread if the network "
-    "is small, else 1."
+    "Frames at a time, on a CPU in parallel. 0 means what fits on a GPU; on a CPU one for each "
+    "thread if the weights take up at most 16 MiB, else 1."
 )
 # Panel of help.
 LIVE = "Live sources"
-_STALL_TIMEOUT = "Time without a heartbeat, or ten times without a frame, that ends a worker."
+_STALL_TIMEOUT = "Time without a heartbeat, or ten times this without a frame, that ends a worker."
 _SHOW = "Show the overlays in a window; q closes it and ends the run."
 _STREAM = "Show the overlays to browsers, at http://127.0.0.1:8080 or another address and port."
 _TIMEOUT = "Time without a frame after which the source is opened again."
-_RECONNECTS = "How often in a row it is opened again."
-_WAIT = "Time in which the source may come up; it is tried again until its first frame."
+_RECONNECTS = "Attempts in a row to open the source again."
+_WAIT = "How long to wait for a source that is not up yet."
 _MAX_FPS = "Frames per second at most; others are dropped."
-_DROP = "Use its newest frame and drop those before, or let the sender wait."
+_DROP = "Drop all frames but the newest, or let the sender wait."
 _RAW = "Of standard input: raw frames, as in bgr24:1280x720 or rgb24:1280x720."
 _ENDPOINT = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", re.ASCII)
-_TASKS = "Of a model with several tasks: which; with commas, further ones go to OUT/TASK."
+_TASKS = "Of a model with several tasks: which; several with commas, further ones go to OUT/TASK."
 _MIN_REGION = "Smaller regions of a class, in pixels, become background."
 _MIN_HOLE = "Smaller regions of background get the class around them."
 _EGO_REGION_ONLY = (
@@ -84,10 +84,13 @@ def infer(
     ] = None,
     limit: Limit = None,
     start: Annotated[int, number("--start", "Of a video: first frame.", INPUT, min=0)] = 0,
-    end: Annotated[int | None, number("--end", "Of a video: frame after the last.", INPUT)] = None,
+    end: Annotated[
+        int | None, number("--end", "Of a video: stop before this frame.", INPUT)
+    ] = None,
     every: Annotated[int, number("--every", "Of a video: every N-th frame.", INPUT)] = 1,
     max_pixels: Annotated[
-        int | None, number("--max-pixels", "Frames of more pixels fail.", INPUT)
+        int | None,
+        number("--max-pixels", "Frames of more pixels fail; by default 178,956,970.", INPUT),
     ] = None,
     weights: Weights = None,
     tasks: Annotated[
@@ -122,9 +125,12 @@ def infer(
     raw: Annotated[str, option("--raw", _RAW, LIVE, metavar="FORMAT:WxH")] = "",
     device: Device = "auto",
     runtime: RuntimeName = None,
-    gpus: Annotated[int | None, number("--gpus", "Workers, one for each GPU.", PERFORMANCE)] = None,
+    gpus: Annotated[
+        int | None, number("--gpus", "GPUs, with a worker for each; by default one.", PERFORMANCE)
+    ] = None,
     workers: Annotated[
-        int | None, number("--workers", "Workers that share the CPU's cores.", PERFORMANCE)
+        int | None,
+        number("--workers", "Workers that share the CPU's cores; by default one.", PERFORMANCE),
     ] = None,
     threads: NetworkThreads = None,
     batch_size: Annotated[int, number("--batch-size", _BATCH_SIZE, PERFORMANCE, min=0)] = 0,
@@ -134,7 +140,12 @@ def infer(
     node_rank: Annotated[int, number("--node-rank", "Rank of this machine.", MACHINES, min=0)] = 0,
     endpoint: Annotated[
         str,
-        option("--rdzv-endpoint", "Machine 0, where all meet.", MACHINES, metavar="HOST:PORT"),
+        option(
+            "--rdzv-endpoint",
+            "Address of machine 0, to which all connect.",
+            MACHINES,
+            metavar="HOST:PORT",
+        ),
     ] = "",
     stall_timeout_s: Annotated[
         float, number("--stall-timeout", _STALL_TIMEOUT, MACHINES, metavar="SECONDS", max=1e6)

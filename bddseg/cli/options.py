@@ -116,7 +116,10 @@ ResultsToCompare = Annotated[
 AttributesFile = Annotated[
     Path | None,
     option(
-        "--attributes", "The dataset's label file, for scores by condition.", INPUT, metavar="JSON"
+        "--attributes",
+        "The dataset's label file, which has the attributes of frames.",
+        INPUT,
+        metavar="JSON",
     ),
 ]
 MetricNames = Annotated[

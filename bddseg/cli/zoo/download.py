@@ -48,11 +48,13 @@ def download_files(
     ] = False,
     timeout_s: Annotated[
         float,
-        typer.Option("--timeout", min=0.1, metavar="N", help="Seconds until a retry."),
+        typer.Option(
+            "--timeout", min=0.1, metavar="N", help="Seconds without enough data until a retry."
+        ),
     ] = 30.0,
     retries: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Retries without new data."),
+        typer.Option(min=0, metavar="N", help="Retries in a row without new data."),
     ] = 5,
     threads: Threads = 4,
     as_json: AsJson = False,

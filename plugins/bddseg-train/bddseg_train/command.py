@@ -36,13 +36,14 @@ _DATA = (
     "and val."
 )
 _SET = "Replace a value of the recipe, as in optimizer.lr=0.005; repeat it for several."
-_SHOW = "Print RECIPE with all its keys, as TOML to start your own from."
+_SHOW = "Print RECIPE as TOML, to start your own from."
 _INIT = (
     "Initial weights: zoo:MODEL, backbone:NAME (resnet50_v1c, resnet101_v1c, hrnetv2_w48), a "
     'checkpoint, or "" for random ones.'
 )
 _IMAGES = (
-    "Images of a device at a time, as memory allows; the recipe's batch is the sum of several."
+    "Images of a device at a time; gradients are accumulated to the recipe's batch. By default its "
+    "share of the batch."
 )
 _WORKERS = "Processes that read and transform frames, for each device."
 
