@@ -41,6 +41,7 @@ PARAMETERS = {
         "", "`torch`, `openvino`, `onnx`, `tensorrt` or `auto`; by default the model's"
     ),
     "device": Parameter("auto", "`cpu`, `cuda`, `cuda:N` or `mps`"),
+    "precision": Parameter("fp32", "`fp32`, `fp16` or `bf16`; `bddseg doctor` recommends one"),
     "threads": Parameter(0, "threads for the network; 0 is one for each core"),
     "compressed": Parameter(False, "`image` is of `sensor_msgs/CompressedImage`"),
     "reliable": Parameter(False, "subscribe with reliable instead of best-effort quality"),

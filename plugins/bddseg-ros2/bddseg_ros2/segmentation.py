@@ -134,6 +134,7 @@ def _load_model(values: dict[str, Any]) -> Predictor:
         task=values["task"] or None,
         runtime=values["runtime"] or None,
         device=values["device"],
+        precision=values["precision"],
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from bddseg_ros2.help import TOPICS
 from bddseg_ros2.parameters import PARAMETERS, read_parameters
+from bddseg_ros2.segmentation import _load_model
 
+from bddseg.demo import IMAGES
 from bddseg.errors import BddsegError
 
 
@@ -100,3 +102,12 @@ def test_help_is_shown_for_the_module() -> None:
     command = [sys.executable, "-m", "bddseg_ros2", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("A ROS 2 node")
+
+
+def test_the_model_is_loaded_as_the_parameters_say() -> None:
+    values = read_parameters({"model": "demo", "device": "cpu", "precision": "bf16"})
+    labels = _load_model(values)(IMAGES / "scene-002.jpg").labels
+    exact = _load_model(values | {"precision": "fp32"})(IMAGES / "scene-002.jpg").labels
+    assert 0.9 < (labels == exact).mean() < 1
+    with pytest.raises(BddsegError, match="no precision 'int4'"):
+        _load_model(values | {"precision": "int4"})
