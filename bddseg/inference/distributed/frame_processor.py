@@ -106,9 +106,9 @@ class FrameProcessor:
         execution, num_parallel = spec.execution, self._num_parallel
         num_io_threads, batch_size = max(2, self._rank.num_cores // 2), execution.batch_size
         if predictor.device.type == "cpu":
-            # The network has the cores; a GPU wants many threads that decode and encode.
+            # The network has the cores, while a GPU wants many threads that decode and encode.
             num_io_threads = -(-num_parallel // _FRAMES_PER_READER)
-            # Compiled code is faster on batches.
+            # Frames in parallel take the place of batches, except with compiled code.
             batch_size = batch_size if execution.compile else 1
         self._device = str(predictor.device)
         self._pipeline = Pipeline(

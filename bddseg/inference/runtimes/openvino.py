@@ -137,11 +137,11 @@ class _CompiledModel:
     """
 
     def __init__(self, model: Any, precision: Precision = "fp32") -> None:
-        self._model = model
         self._precision = precision
         self._lock = threading.Lock()
-        # The others are compiled when they are needed.
+        # The others are compiled when they are needed; a large network has none, and is freed.
         self._num_left = get_num_parallel() - 1
+        self._model = model if self._num_left else None
         compiled = compile_on_cpu(model, precision)
         self.inputs = [_describe(port) for port in compiled.inputs]
         self.outputs = [_describe(port) for port in compiled.outputs]
