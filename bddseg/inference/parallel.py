@@ -12,7 +12,7 @@ from bddseg.inference.runtimes.runtime import RUNTIMES
 
 # Bytes of the weights of a small network.
 _SMALL = 16 << 20
-# Beyond this, the memory's bandwidth is the limit.
+# A limit for memory: each frame of swiftnet_lite takes 50 MB more.
 _MAX_PARALLEL = 16
 
 
