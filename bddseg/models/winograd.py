@@ -4,14 +4,13 @@ Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (ar
 F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 results.
 """
 
-import math
 from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.cpu_conv import CPUConv2d, is_3x3_same
+from bddseg.models.cpu_conv import CPUConv2d, is_3x3_same, is_exporting_for_cpu
 
 # Positions of a tile's results, and of the inputs that they depend on, along each axis.
 _OUT, _IN = 4, 6
@@ -25,6 +24,8 @@ _MAX_SHARE = 0.5
 # Numbers transformed at a time: 12 MB stay in a CPU's cache, and need no new memory each time.
 _CHUNK = 3 * 2**20
 _MIN_CHUNK_CHANNELS = 16
+# In a graph each chunk is more operations.
+_EXPORTED_CHUNK_CHANNELS = 512
 
 
 class WinogradConv2d(CPUConv2d):
@@ -63,6 +64,9 @@ class WinogradConv2d(CPUConv2d):
         return convolve_tiles(x, self._transform()[:, channels], None, self.dilation[0])
 
     def _transform(self) -> Tensor:
+        if torch.compiler.is_exporting():
+            # The graph keeps the smaller weights; runtimes transform them once.
+            return transform_weight(self.weight)
         if self._transformed is None:
             self._transformed = transform_weight(self.weight)
         return self._transformed
@@ -71,7 +75,8 @@ class WinogradConv2d(CPUConv2d):
         (height, width), dilation = x.shape[2:], self.dilation[0]
         rows, columns = (-(-edge // (_OUT * dilation)) for edge in (height, width))
         products = (_IN * dilation) ** 2 * rows * columns
-        return super()._is_faster(x) and products < _MAX_SHARE * 9 * height * width
+        is_faster = is_exporting_for_cpu() or super()._is_faster(x)
+        return is_faster and products < _MAX_SHARE * 9 * height * width
 
 
 def transform_weight(weight: Tensor) -> Tensor:
@@ -98,28 +103,39 @@ def convolve_tiles(x: Tensor, transformed: Tensor, bias: Tensor | None, dilation
     n, channels, height, width = x.shape
     step, out_channels = _OUT * dilation, transformed.shape[2]
     rows, columns = -(-height // step), -(-width // step)
-    bottom, right = rows * step - height, columns * step - width
-    margins = (0, 0, dilation, dilation + right, dilation, dilation + bottom)
-    shape = (_IN, _IN, n, rows, dilation, columns, dilation)
-    chunk = max(_CHUNK // math.prod(shape), _MIN_CHUNK_CHANNELS)
+    if torch.compiler.is_exporting():
+        chunk = _EXPORTED_CHUNK_CHANNELS
+    else:
+        size = _IN**2 * n * rows * columns * dilation**2
+        chunk = max(_CHUNK // size, _MIN_CHUNK_CHANNELS)
     products = x.new_zeros(())
     for start in range(0, channels, chunk):
         part = slice(start, min(start + chunk, channels))
-        padded = F.pad(x[:, part].permute(0, 2, 3, 1), margins)
-        image, row, column, channel = padded.stride()
-        taps = (dilation * row, dilation * column)
-        positions = (image, step * row, row, step * column, column, channel)
-        tiles = padded.as_strided((*shape, part.stop - start), taps + positions)
-        tiles = _TRANSFORMS.tile @ tiles.reshape(_IN**2, -1)
+        tiles = _TRANSFORMS.tile @ _cut_tiles(x[:, part], dilation, rows, columns)
         tiles, weights = tiles.view(_IN**2, -1, part.stop - start), transformed[:, part]
         products = products.baddbmm_(tiles, weights) if start else torch.bmm(tiles, weights)
-    results = _TRANSFORMS.result @ products.view(_IN**2, -1)
+    results = (_TRANSFORMS.result @ products.view(_IN**2, -1)).view(-1, out_channels)
     if bias is not None:
-        results.view(-1, out_channels).add_(bias)
-    results = results.view(_OUT, _OUT, n, rows, dilation, columns, dilation, out_channels)
-    results = results.permute(2, 3, 0, 4, 5, 1, 6, 7)
+        results += bias
+    results = results.view(_OUT, _OUT, n * rows, dilation, columns, dilation, out_channels)
+    results = results.permute(2, 0, 3, 4, 1, 5, 6)
     results = results.reshape(n, rows * step, columns * step, out_channels)
     return results[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def _cut_tiles(x: Tensor, dilation: int, rows: int, columns: int) -> Tensor:
+    """(N, C, h, w) -> (36, N * rows * dilation * columns * dilation * C), tiles that overlap."""
+    n, channels, height, width = x.shape
+    step, overlap = _OUT * dilation, _IN - _OUT
+    # One more tile than needed along each axis: a tile's last positions are the first of the next.
+    bottom, right = (rows + 1) * step - height, (columns + 1) * step - width
+    margins = (0, 0, dilation, right - dilation, dilation, bottom - dilation)
+    tiles = F.pad(x.permute(0, 2, 3, 1), margins).view(n, rows + 1, _OUT, -1)
+    tiles = torch.cat((tiles[:, :-1], tiles[:, 1:, :overlap]), dim=2)
+    tiles = tiles.view(n * rows, _IN, dilation, columns + 1, _OUT, dilation * channels)
+    tiles = tiles.permute(1, 4, 0, 2, 3, 5)
+    tiles = torch.cat((tiles[..., :-1, :], tiles[:, :overlap, ..., 1:, :]), dim=1)
+    return tiles.view(_IN**2, -1)
 
 
 class _Transforms(NamedTuple):

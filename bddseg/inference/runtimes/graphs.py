@@ -4,6 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from bddseg.inference.runtimes import graph_cache
 from bddseg.inference.runtimes.graph_cache import GraphInfo
 from bddseg.io.lock import wait_for_lock
 from bddseg.models.build import ARCHITECTURES
+from bddseg.models.cpu_conv import export_for_cpu
 from bddseg.models.load import load_network
 from bddseg.models.network import Network
 from bddseg.specs import Entry
@@ -36,6 +38,7 @@ class ExportedGraphs:
     Args:
         entry: The model, with an architecture.
         weights: Its checkpoint file.
+        for_cpu: Export what is fastest in float32 on CPUs, in place of some convolutions.
 
     Attributes:
         align_corners: How logits are to be interpolated.
@@ -45,14 +48,15 @@ class ExportedGraphs:
         BddsegError: the weights do not fit.
     """
 
-    def __init__(self, entry: Entry, weights: Path) -> None:
+    def __init__(self, entry: Entry, weights: Path, *, for_cpu: bool = False) -> None:
         self.tasks = (entry.task, *entry.extra_tasks)
         self._entry = entry
         self._weights = weights
+        self._for_cpu = for_cpu
         # Loaded only where a graph has to be exported; what was exported before did fit.
         self._network: Network | None = None
         try:
-            self._prefix = _make_prefix(entry, weights)
+            self._prefix = _make_prefix(entry, weights, for_cpu)
         except OSError:
             # This says what is wrong with the file.
             self._load()
@@ -81,7 +85,8 @@ class ExportedGraphs:
     def _export(self, path: Path, size_hw: SizeHW) -> bytes:
         network = self._network or self._load()
         self._check_outputs(network, size_hw)
-        content = export_onnx(network, size_hw, dict.fromkeys(self.tasks, ()))
+        with export_for_cpu() if self._for_cpu else nullcontext():
+            content = export_onnx(network, size_hw, dict.fromkeys(self.tasks, ()))
         self._network = None
         info = GraphInfo(
             model=self._entry.name,
@@ -122,7 +127,7 @@ class ExportedGraphs:
             )
 
 
-def _make_prefix(entry: Entry, weights: Path) -> str:
+def _make_prefix(entry: Entry, weights: Path, for_cpu: bool) -> str:
     """Return what the names of all graphs of a network with its weights begin with.
 
     The key in it is of the weights' content, all of the entry that builds the network, the code of
@@ -138,6 +143,7 @@ def _make_prefix(entry: Entry, weights: Path) -> str:
         "options": entry.options,
         "classes": [(task, len(entry.get_class_map(task))) for task in tasks],
         "weights": weights_sha256,
+        "for_cpu": for_cpu,
         "versions": [_get_version(name) for name in ("bddseg", package, *_VERSIONED)],
         "code": _hash_code(ARCHITECTURES.get_module(entry.architecture)),
     }

@@ -3,10 +3,11 @@
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import msgspec
 import numpy as np
+import onnx
 import openvino
 import pytest
 import torch
@@ -19,6 +20,7 @@ from bddseg.inference.runtimes.graph_runtime import GraphRuntime
 from bddseg.inference.runtimes.onnx import OnnxRuntime
 from bddseg.inference.runtimes.openvino import OpenVinoRuntime, compile_on_cpu
 from bddseg.inference.threads import restore_num_threads, set_num_threads
+from bddseg.models.winograd import WinogradConv2d
 from bddseg.specs import Entry
 from bddseg.testing import check_runtime
 from bddseg.types import Image
@@ -162,6 +164,37 @@ def test_the_graphs_of_the_last_sizes_stay_compiled(
     for size in [(1, 1), (2, 2), (1, 1), (3, 3), (1, 1), (2, 2)]:
         loaded._get_graph(size)
     assert sizes == [(1, 1), (2, 2), (3, 3), (2, 2)]
+
+
+class Wide(nn.Module):
+    """A network with a convolution that CPU runtimes compute as matrix products."""
+
+    align_corners = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        wide = WinogradConv2d(nn.Conv2d(192, 192, 3, padding=2, dilation=2))
+        self.layers = nn.Sequential(nn.Conv2d(3, 192, 1), wide, nn.Conv2d(192, 3, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.layers(images))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_wide_convolution_is_computed_as_matrix_products(
+    runtime: type[GraphRuntime], small: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Wide().eval()
+    monkeypatch.setattr(graphs, "load_network", lambda *_: network)
+    images = torch.randn(1, 3, 28, 44)
+    loaded = load(runtime, small)
+    found = loaded.infer(images)["drivable"]
+    with torch.inference_mode():
+        assert torch.allclose(found, network(images), atol=1e-5)
+    assert loaded.graphs
+    graph = onnx.load_from_string(loaded.graphs.read((28, 44))).graph
+    assert sum(node.op_type == "Conv" for node in graph.node) == 2
 
 
 class Gamma(nn.Module):
