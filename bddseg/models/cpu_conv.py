@@ -1,30 +1,10 @@
 """Convolutions that are computed in another way where that is faster: float32 on a CPU."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-_EXPORTS_FOR_CPU = ContextVar("exports for CPUs", default=False)
-
-
-@contextmanager
-def export_for_cpu() -> Iterator[None]:
-    """Let graphs that are exported have what is fastest in float32 in the CPU runtimes."""
-    token = _EXPORTS_FOR_CPU.set(True)
-    try:
-        yield
-    finally:
-        _EXPORTS_FOR_CPU.reset(token)
-
-
-def is_exporting_for_cpu() -> bool:
-    """Return whether a graph for a CPU runtime is being exported; see `export_for_cpu`."""
-    return torch.compiler.is_exporting() and _EXPORTS_FOR_CPU.get()
 
 
 class CPUConv2d(nn.Conv2d):

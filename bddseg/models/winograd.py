@@ -4,13 +4,16 @@ Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (ar
 F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 results.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bddseg.models.cpu_conv import CPUConv2d, is_3x3_same, is_exporting_for_cpu
+from bddseg.models.cpu_conv import CPUConv2d, is_3x3_same
 
 # Positions of a tile's results, and of the inputs that they depend on, along each axis.
 _OUT, _IN = 4, 6
@@ -26,6 +29,25 @@ _CHUNK = 3 * 2**20
 _MIN_CHUNK_CHANNELS = 16
 # In a graph each chunk is more operations.
 _EXPORTED_CHUNK_CHANNELS = 512
+
+_EXPORTS_TILES = ContextVar("graphs compute tiles", default=False)
+
+
+@contextmanager
+def export_winograd() -> Iterator[None]:
+    """Let exported graphs compute these convolutions as `WinogradConv2d` does.
+
+    It is for float32 on CPUs, and for one size of images.
+    """
+    token = _EXPORTS_TILES.set(True)
+    try:
+        yield
+    finally:
+        _EXPORTS_TILES.reset(token)
+
+
+def _is_exporting_tiles() -> bool:
+    return torch.compiler.is_exporting() and _EXPORTS_TILES.get()
 
 
 class WinogradConv2d(CPUConv2d):
@@ -75,7 +97,7 @@ class WinogradConv2d(CPUConv2d):
         (height, width), dilation = x.shape[2:], self.dilation[0]
         rows, columns = (-(-edge // (_OUT * dilation)) for edge in (height, width))
         products = (_IN * dilation) ** 2 * rows * columns
-        is_faster = is_exporting_for_cpu() or super()._is_faster(x)
+        is_faster = _is_exporting_tiles() or super()._is_faster(x)
         return is_faster and products < _MAX_SHARE * 9 * height * width
 
 

@@ -106,7 +106,8 @@ def prepare(case: Case, what: str) -> None:
     elif what == "int8":
         quantize(case)
     else:
-        load_model(case.entry, weights=case.weights, runtime="onnx")(case.frame)
+        for runtime in ("openvino", "onnx"):
+            load_model(case.entry, weights=case.weights, runtime=runtime)(case.frame)
 
 
 def build_balanced(case: Case) -> torch.nn.Module:

@@ -3,9 +3,8 @@ import torch
 from torch import Tensor, nn
 
 from bddseg.models import winograd
-from bddseg.models.cpu_conv import export_for_cpu
 from bddseg.models.network import fuse_convolutions
-from bddseg.models.winograd import WinogradConv2d
+from bddseg.models.winograd import WinogradConv2d, export_winograd
 
 
 def make_conv(dilation: int = 1, *, bias: bool = True) -> nn.Conv2d:
@@ -75,13 +74,13 @@ def test_an_exported_network_has_the_convolution() -> None:
 
 
 @pytest.mark.parametrize(("dilation", "size_hw"), [(1, (13, 22)), (2, (24, 25))])
-def test_a_graph_for_cpus_has_its_matrix_products(
+def test_a_graph_can_have_its_matrix_products(
     dilation: int, size_hw: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Several chunks, the last one smaller.
     monkeypatch.setattr(winograd, "_EXPORTED_CHUNK_CHANNELS", 80)
     conv, images = make_conv(dilation), make_images(*size_hw)
-    with export_for_cpu():
+    with export_winograd():
         program = torch.export.export(nn.Sequential(WinogradConv2d(conv)), (images,))
     calls = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
     assert not any("conv" in call for call in calls)

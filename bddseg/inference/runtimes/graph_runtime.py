@@ -73,7 +73,8 @@ class GraphRuntime(Runtime):
     name: ClassVar[str]
     is_thread_safe = True
     device = torch.device("cpu")
-    _runs_on_cpu = True
+    # Whether it gains by `WinogradConv2d` in graphs.
+    _winograd = False
 
     def __init__(self, entry: Entry, weights: Path, precision: Precision = "fp32") -> None:
         self._entry = entry
@@ -84,7 +85,7 @@ class GraphRuntime(Runtime):
         self._lock = threading.Lock()
         if entry.architecture:
             self.graphs: ExportedGraphs | None = ExportedGraphs(
-                entry, weights, for_cpu=self._runs_on_cpu and precision == "fp32"
+                entry, weights, winograd=self._winograd and precision == "fp32"
             )
             self.align_corners = self.graphs.align_corners
             self._outputs = {task: task for task in self.graphs.tasks}

@@ -19,9 +19,9 @@ from bddseg.inference.runtimes import graph_cache
 from bddseg.inference.runtimes.graph_cache import GraphInfo
 from bddseg.io.lock import wait_for_lock
 from bddseg.models.build import ARCHITECTURES
-from bddseg.models.cpu_conv import export_for_cpu
 from bddseg.models.load import load_network
 from bddseg.models.network import Network
+from bddseg.models.winograd import export_winograd
 from bddseg.specs import Entry
 from bddseg.types import SizeHW
 
@@ -38,7 +38,7 @@ class ExportedGraphs:
     Args:
         entry: The model, with an architecture.
         weights: Its checkpoint file.
-        for_cpu: Export what is fastest in float32 on CPUs, in place of some convolutions.
+        winograd: Wide 3x3 convolutions are computed as `WinogradConv2d` does, in float32.
 
     Attributes:
         align_corners: How logits are to be interpolated.
@@ -48,15 +48,15 @@ class ExportedGraphs:
         BddsegError: the weights do not fit.
     """
 
-    def __init__(self, entry: Entry, weights: Path, *, for_cpu: bool = False) -> None:
+    def __init__(self, entry: Entry, weights: Path, *, winograd: bool = False) -> None:
         self.tasks = (entry.task, *entry.extra_tasks)
         self._entry = entry
         self._weights = weights
-        self._for_cpu = for_cpu
+        self._winograd = winograd
         # Loaded only where a graph has to be exported; what was exported before did fit.
         self._network: Network | None = None
         try:
-            self._prefix = _make_prefix(entry, weights, for_cpu)
+            self._prefix = _make_prefix(entry, weights, winograd)
         except OSError:
             # This says what is wrong with the file.
             self._load()
@@ -85,7 +85,7 @@ class ExportedGraphs:
     def _export(self, path: Path, size_hw: SizeHW) -> bytes:
         network = self._network or self._load()
         self._check_outputs(network, size_hw)
-        with export_for_cpu() if self._for_cpu else nullcontext():
+        with export_winograd() if self._winograd else nullcontext():
             content = export_onnx(network, size_hw, dict.fromkeys(self.tasks, ()))
         self._network = None
         info = GraphInfo(
@@ -127,7 +127,7 @@ class ExportedGraphs:
             )
 
 
-def _make_prefix(entry: Entry, weights: Path, for_cpu: bool) -> str:
+def _make_prefix(entry: Entry, weights: Path, winograd: bool) -> str:
     """Return what the names of all graphs of a network with its weights begin with.
 
     The key in it is of the weights' content, all of the entry that builds the network, the code of
@@ -143,7 +143,7 @@ def _make_prefix(entry: Entry, weights: Path, for_cpu: bool) -> str:
         "options": entry.options,
         "classes": [(task, len(entry.get_class_map(task))) for task in tasks],
         "weights": weights_sha256,
-        "for_cpu": for_cpu,
+        "winograd": winograd,
         "versions": [_get_version(name) for name in ("bddseg", package, *_VERSIONED)],
         "code": _hash_code(ARCHITECTURES.get_module(entry.architecture)),
     }

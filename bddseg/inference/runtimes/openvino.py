@@ -35,6 +35,7 @@ class OpenVinoRuntime(GraphRuntime):
     """
 
     name = "openvino"
+    _winograd = True
 
     @classmethod
     def _check(cls, precision: Precision) -> None:

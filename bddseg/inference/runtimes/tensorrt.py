@@ -34,7 +34,6 @@ class TensorRtRuntime(GraphRuntime):
     """
 
     name = "tensorrt"
-    _runs_on_cpu = False
 
     def __init__(
         self, entry: Entry, weights: Path, precision: Precision = "fp32", number: int = 0

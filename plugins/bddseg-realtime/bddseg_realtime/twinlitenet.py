@@ -39,8 +39,9 @@ class PositionAttention(nn.Module):
         )
         # Fused attention never holds the (h w) x (h w) matrix. On a CPU it needs four dimensions,
         # and queries with as many channels as values: added zeros change no similarity.
-        widen = (0, value.shape[3] - query.shape[3])
-        query, key = F.pad(query, widen), F.pad(key, widen)
+        if not torch.compiler.is_exporting():
+            margin = (0, value.shape[3] - query.shape[3])
+            query, key = F.pad(query, margin), F.pad(key, margin)
         gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
         return self.gamma * gathered.transpose(1, 2).reshape(x.shape) + x
 

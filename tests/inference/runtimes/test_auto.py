@@ -43,7 +43,7 @@ def own_graph(small: Entry, shared_home: Path, monkeypatch: pytest.MonkeyPatch) 
     """A copy of the graph, of which no comparison is known."""
     own_home = str(get_cache_folder())
     monkeypatch.setenv("BDDSEG_HOME", str(shared_home))
-    graphs = ExportedGraphs(small, get_weights(small), for_cpu=True)
+    graphs = ExportedGraphs(small, get_weights(small), winograd=True)
     content = graphs.read((64, 96))
     shared = graphs.get_path((64, 96))
     monkeypatch.setenv("BDDSEG_HOME", own_home)

@@ -17,6 +17,7 @@ from bddseg.errors import BddsegError
 from bddseg.inference.predictor import load_model
 from bddseg.inference.runtimes import graph_runtime, graphs
 from bddseg.inference.runtimes.graph_runtime import GraphRuntime
+from bddseg.inference.runtimes.graphs import ExportedGraphs
 from bddseg.inference.runtimes.onnx import OnnxRuntime
 from bddseg.inference.runtimes.openvino import OpenVinoRuntime, compile_on_cpu
 from bddseg.inference.threads import restore_num_threads, set_num_threads
@@ -167,7 +168,7 @@ def test_the_graphs_of_the_last_sizes_stay_compiled(
 
 
 class Wide(nn.Module):
-    """A network with a convolution that CPU runtimes compute as matrix products."""
+    """A network with a convolution that OpenVINO computes as matrix products."""
 
     align_corners = False
 
@@ -181,9 +182,9 @@ class Wide(nn.Module):
         return cast(torch.Tensor, self.layers(images))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_wide_convolution_is_computed_as_matrix_products(
-    runtime: type[GraphRuntime], small: Entry, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("runtime", "num_convs"), [(OpenVinoRuntime, 2), (OnnxRuntime, 3)])
+def test_wide_convolutions_become_matrix_products_in_openvino(
+    runtime: type[GraphRuntime], num_convs: int, small: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = Wide().eval()
     monkeypatch.setattr(graphs, "load_network", lambda *_: network)
@@ -194,7 +195,15 @@ def test_a_wide_convolution_is_computed_as_matrix_products(
         assert torch.allclose(found, network(images), atol=1e-5)
     assert loaded.graphs
     graph = onnx.load_from_string(loaded.graphs.read((28, 44))).graph
-    assert sum(node.op_type == "Conv" for node in graph.node) == 2
+    assert sum(node.op_type == "Conv" for node in graph.node) == num_convs
+
+
+@pytest.mark.usefixtures("shared_graphs")
+def test_half_precision_has_convolutions_in_openvino(small: Entry) -> None:
+    weights = get_weights(small)
+    graphs = OpenVinoRuntime(small, weights, "bf16").graphs
+    assert graphs
+    assert graphs.get_path((8, 8)) == ExportedGraphs(small, weights).get_path((8, 8))
 
 
 class Gamma(nn.Module):

@@ -58,7 +58,7 @@ def test_a_damaged_graph_is_exported_again(
     assert sorted(each.suffix for each in path.parent.iterdir()) == [".json", ".onnx"]
 
 
-def test_other_weights_options_processors_and_versions_have_other_graphs(
+def test_other_weights_options_and_versions_have_other_graphs(
     small: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = get_weights(small)
@@ -70,7 +70,7 @@ def test_other_weights_options_processors_and_versions_have_other_graphs(
     paths = [
         ExportedGraphs(small, weights).get_path(SIZE_HW),
         ExportedGraphs(small, weights).get_path((64, 64)),
-        ExportedGraphs(small, weights, for_cpu=True).get_path(SIZE_HW),
+        ExportedGraphs(small, weights, winograd=True).get_path(SIZE_HW),
         ExportedGraphs(small, changed).get_path(SIZE_HW),
         ExportedGraphs(msgspec.structs.replace(small, options=options), weights).get_path(SIZE_HW),
     ]
