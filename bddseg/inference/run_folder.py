@@ -1,7 +1,9 @@
 """What a run writes besides its results: the manifest of its frames, and the run record."""
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -9,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from bddseg.data.image import read_image
 from bddseg.data.sources.files import drop_duplicates
 from bddseg.data.sources.source import FrameRef, open_source
-from bddseg.errors import BddsegError
+from bddseg.errors import BddsegError, BddsegWarning
 from bddseg.inference.manifest import MANIFEST_NAME, Manifest, write_manifest
 from bddseg.inference.run import RunSpec, describe_weights, get_identity, list_versions
 from bddseg.inference.writers.writer import RunWriters, get_task_folder
@@ -22,6 +26,8 @@ from bddseg.record import RECORD_NAME, Failure, RunRecord, has_record, read_reco
 from bddseg.tasks.task import Task, get_task
 
 _RECORD_INTERVAL_S = 10.0
+# A mask has one for each class, and one for pixels that do not count.
+_MAX_MASK_COLORS = 20
 _CHECKSUM = "weights_sha256"
 
 
@@ -107,6 +113,8 @@ class RunFolder:
     def _list_frames(self) -> Iterator[FrameRef]:
         """Yield the frames of the source and count them; refuse to overwrite one."""
         for ref in self._writers.check_frames(self._source.items()):
+            if not self.record.frames:
+                _warn_of_mask(ref.path)
             self.record.frames += 1
             yield ref
         # Before the manifest: a folder with files of ours is known by its record.
@@ -119,6 +127,22 @@ class RunFolder:
 
     def _report_duplicate(self, ref: FrameRef, error: BddsegError) -> None:
         self.record.failures.append(Failure(frame=str(ref), error=str(error)))
+
+
+def _warn_of_mask(path: Path) -> None:
+    """Warn if a frame is a PNG with as few colors as a mask."""
+    if path.suffix.lower() != ".png":
+        return
+    with suppress(BddsegError):
+        pixels = read_image(path)[::8, ::8].reshape(-1, 3)
+        num_colors = len(np.unique(pixels, axis=0))
+        # Few pixels, or a black frame, say nothing.
+        if 1 < num_colors <= _MAX_MASK_COLORS < len(pixels) / 10:
+            text = (
+                f"{path} has only {num_colors} colors: it looks like a mask, not like a frame. If "
+                "it is one, give the folder of the frames."
+            )
+            warnings.warn(text, BddsegWarning, stacklevel=2)
 
 
 def write_record(record: RunRecord, out: Path, tasks: Sequence[Task]) -> None:

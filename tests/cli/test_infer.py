@@ -15,7 +15,8 @@ import torch
 from support import Run
 
 from bddseg.data.image import read_image
-from bddseg.data.mask import read_mask
+from bddseg.data.mask import read_mask, write_mask
+from bddseg.errors import BddsegWarning
 from bddseg.inference.predictor import load_model
 from bddseg.models.network import Network
 
@@ -92,6 +93,18 @@ def test_broken_frames_are_named_counted_and_stop_nothing(
     assert list_files(tmp_path / "out") == RUN_FILES
     named = [failure["frame"] for failure in record["failures"]]
     assert named == [str(frames / "empty.png"), str(frames / "night" / "broken.jpg")]
+
+
+def test_masks_in_place_of_frames_get_a_warning(run: Run, tiny: Path, tmp_path: Path) -> None:
+    mask = np.zeros((128, 160), np.uint8)
+    mask[40:, 30:90], mask[60:, 90:] = 1, 2
+    write_mask(tmp_path / "masks" / "a.png", mask)
+    with pytest.warns(BddsegWarning, match=r"a\.png has only 3 colors: it looks like a mask"):
+        assert run("infer", tiny, tmp_path / "masks", "-o", tmp_path / "out")[0] == 0
+    # Warnings are errors in tests.
+    grey = np.random.default_rng(0).integers(0, 256, (128, 160), np.uint8)
+    write_mask(tmp_path / "frames" / "a.png", grey)
+    assert run("infer", tiny, tmp_path / "frames", "-o", tmp_path / "other")[0] == 0
 
 
 def test_frames_of_too_many_pixels_fail_and_stop_nothing(
