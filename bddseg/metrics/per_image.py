@@ -61,6 +61,9 @@ def read_worst(path: Path, number: int) -> list[str]:
     Raises:
         BddsegError: the file cannot be read, or is not such a file.
     """
+    hint = f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {quote(path)}"
+    if not path.exists():
+        raise BddsegError(f"{path} does not exist.", hint)
     content = read_file(path)
     try:
         rows = [
@@ -70,8 +73,7 @@ def read_worst(path: Path, number: int) -> list[str]:
         ]
     except (csv.Error, KeyError, ValueError, TypeError) as error:
         raise BddsegError(
-            f"{path} is not a table of scores per frame: {type(error).__name__}: {error}.",
-            f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {quote(path)}",
+            f"{path} is not a table of scores per frame: {type(error).__name__}: {error}.", hint
         ) from error
     return [name for _, name in sorted(rows)[:number]]
 

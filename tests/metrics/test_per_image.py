@@ -101,7 +101,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BddsegError, match=r"other\.csv cannot be read: No such file"):
+    with pytest.raises(BddsegError, match=r"other\.csv does not exist\. Write one: bddseg eval "):
         read_worst(tmp_path / "other.csv", 1)
 
 
