@@ -4,11 +4,13 @@ Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (ar
 F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 results.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeGuard
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,7 +53,10 @@ def _is_exporting_tiles() -> bool:
 
 
 class WinogradConv2d(CPUConv2d):
-    """A 3x3 convolution of stride 1 that keeps the size, multiplied as in the paper."""
+    """A 3x3 convolution of stride 1 that keeps the size, multiplied as in the paper.
+
+    Exported graphs have it within `export_winograd` only.
+    """
 
     _transformed: Tensor | None = None
 
@@ -123,41 +128,49 @@ def convolve_tiles(x: Tensor, transformed: Tensor, bias: Tensor | None, dilation
         (N, O, h, w).
     """
     n, channels, height, width = x.shape
-    step, out_channels = _OUT * dilation, transformed.shape[2]
-    rows, columns = -(-height // step), -(-width // step)
-    if torch.compiler.is_exporting():
-        chunk = _EXPORTED_CHUNK_CHANNELS
-    else:
-        size = _IN**2 * n * rows * columns * dilation**2
-        chunk = max(_CHUNK // size, _MIN_CHUNK_CHANNELS)
+    inputs, results = _index_tiles(n, height, width, dilation)
+    chunk = _EXPORTED_CHUNK_CHANNELS
+    if not torch.compiler.is_exporting():
+        chunk = max(_CHUNK // len(inputs), _MIN_CHUNK_CHANNELS)
+    # The last row is that of pixels around the map.
+    pixels = F.pad(x.permute(0, 2, 3, 1).reshape(-1, channels), (0, 0, 0, 1))
     products = x.new_zeros(())
     for start in range(0, channels, chunk):
         part = slice(start, min(start + chunk, channels))
-        tiles = _TRANSFORMS.tile @ _cut_tiles(x[:, part], dilation, rows, columns)
+        tiles = pixels[:, part].index_select(0, inputs)
+        tiles = _TRANSFORMS.tile @ tiles.view(_IN**2, -1)
         tiles, weights = tiles.view(_IN**2, -1, part.stop - start), transformed[:, part]
         products = products.baddbmm_(tiles, weights) if start else torch.bmm(tiles, weights)
-    results = (_TRANSFORMS.result @ products.view(_IN**2, -1)).view(-1, out_channels)
+    pixels = (_TRANSFORMS.result @ products.view(_IN**2, -1)).view(-1, transformed.shape[2])
+    pixels = pixels.index_select(0, results)
     if bias is not None:
-        results += bias
-    results = results.view(_OUT, _OUT, n * rows, dilation, columns, dilation, out_channels)
-    results = results.permute(2, 0, 3, 4, 1, 5, 6)
-    results = results.reshape(n, rows * step, columns * step, out_channels)
-    return results[:, :height, :width].permute(0, 3, 1, 2)
+        pixels += bias
+    return pixels.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
-def _cut_tiles(x: Tensor, dilation: int, rows: int, columns: int) -> Tensor:
-    """(N, C, h, w) -> (36, N * rows * dilation * columns * dilation * C), tiles that overlap."""
-    n, channels, height, width = x.shape
-    step, overlap = _OUT * dilation, _IN - _OUT
-    # One more tile than needed along each axis: a tile's last positions are the first of the next.
-    bottom, right = (rows + 1) * step - height, (columns + 1) * step - width
-    margins = (0, 0, dilation, right - dilation, dilation, bottom - dilation)
-    tiles = F.pad(x.permute(0, 2, 3, 1), margins).view(n, rows + 1, _OUT, -1)
-    tiles = torch.cat((tiles[:, :-1], tiles[:, 1:, :overlap]), dim=2)
-    tiles = tiles.view(n * rows, _IN, dilation, columns + 1, _OUT, dilation * channels)
-    tiles = tiles.permute(1, 4, 0, 2, 3, 5)
-    tiles = torch.cat((tiles[..., :-1, :], tiles[:, :overlap, ..., 1:, :]), dim=1)
-    return tiles.view(_IN**2, -1)
+def _index_tiles(n: int, height: int, width: int, dilation: int) -> tuple[Tensor, Tensor]:
+    """Return where tiles have their inputs, and pixels their results.
+
+    Returns:
+        The number of the pixel at each position of each tile, (36 * tiles,), or n * height * width
+        around the maps; and for each pixel the number of its result in (16 * tiles,).
+    """
+    step = _OUT * dilation
+    rows, columns = -(-height // step), -(-width // step)
+    # NumPy, so that the numbers are constants of an exported graph.
+    pixels = np.arange(n * height * width).reshape(n, height, width)
+    bottom, right = rows * step + dilation - height, columns * step + dilation - width
+    margins = ((0, 0), (dilation, bottom), (dilation, right))
+    padded = np.pad(pixels, margins, constant_values=pixels.size)
+    image, row, column = padded.strides
+    taps = (dilation * row, dilation * column)
+    tiles = (n, rows, dilation, columns, dilation)
+    inputs = np.lib.stride_tricks.as_strided(
+        padded, (_IN, _IN, *tiles), (*taps, image, step * row, row, step * column, column)
+    )
+    results = np.arange(_OUT**2 * math.prod(tiles)).reshape(_OUT, _OUT, *tiles)
+    results = results.transpose(2, 3, 0, 4, 5, 1, 6).reshape(n, rows * step, columns * step)
+    return torch.tensor(inputs.ravel()), torch.tensor(results[:, :height, :width].ravel())
 
 
 class _Transforms(NamedTuple):

@@ -53,8 +53,8 @@ from bddseg.types import Image, LabelMap
 from bddseg.zoo.catalog import find_entry, list_entries
 
 NUM_CALIBRATION = 4
-# What a way needs besides weights: names in the folder.
-FILES = {"openvino": "graphs", "onnx": "graphs", "int8": "int8"}
+# Ways that need more than weights.
+PREPARED = ("openvino", "onnx", "int8")
 BIAS = "decode_head.conv_seg.bias"
 
 # Frame to label map, and the logits (1, K, H, W) of the network's input.
@@ -106,8 +106,7 @@ def prepare(case: Case, what: str) -> None:
     elif what == "int8":
         quantize(case)
     else:
-        for runtime in ("openvino", "onnx"):
-            load_model(case.entry, weights=case.weights, runtime=runtime)(case.frame)
+        load_model(case.entry, weights=case.weights, runtime=what)(case.frame)
 
 
 def build_balanced(case: Case) -> torch.nn.Module:
@@ -233,7 +232,7 @@ def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> 
         environment = os.environ | {"BDDSEG_HOME": str(folder)}
         if arguments.weights:
             shutil.copy(arguments.weights, Path(folder) / "weights.pth")
-        for what in ["weights.pth", *dict.fromkeys(FILES[way] for way in ways if way in FILES)]:
+        for what in ["weights.pth", *(way for way in ways if way in PREPARED)]:
             if not Path(folder, what).exists():
                 command = make_command(sys.executable, "--prepare", what)
                 subprocess.run(command, env=environment, check=False)
