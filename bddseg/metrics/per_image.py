@@ -10,7 +10,7 @@ from typing import Any
 from bddseg.errors import BddsegError, quote
 from bddseg.io.atomic import write_atomically
 from bddseg.io.names import escape_names
-from bddseg.io.read import read_file
+from bddseg.io.read import UnreadableFileError, read_file
 from bddseg.metrics.confusion import UNLABELED
 from bddseg.metrics.evaluation import Evaluation, FrameResult, order_worst_first
 from bddseg.metrics.metric import compute_headlines, name_scores
@@ -62,9 +62,10 @@ def read_worst(path: Path, number: int) -> list[str]:
         BddsegError: the file cannot be read, or is not such a file.
     """
     hint = f"Write one: bddseg eval -g GROUND_TRUTH -r PREDICTIONS --per-image {quote(path)}"
-    if not path.exists():
-        raise BddsegError(f"{path} does not exist.", hint)
-    content = read_file(path)
+    try:
+        content = read_file(path)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(path, error.reason, hint) from error
     try:
         rows = [
             (int(row["rank"]), _unquote(row["frame"]))

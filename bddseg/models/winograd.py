@@ -29,10 +29,10 @@ _MAX_SHARE = 0.5
 # Numbers transformed at a time: 12 MB stay in a CPU's cache, and need no new memory each time.
 _CHUNK = 3 * 2**20
 _MIN_CHUNK_CHANNELS = 16
-# In a graph each chunk is more operations.
+# In a graph, each chunk adds operations.
 _EXPORTED_CHUNK_CHANNELS = 512
 
-_EXPORTS_TILES = ContextVar("graphs compute tiles", default=False)
+_EXPORTS_WINOGRAD = ContextVar("graphs have Winograd's products", default=False)
 
 
 @contextmanager
@@ -41,15 +41,15 @@ def export_winograd() -> Iterator[None]:
 
     It is for float32 on CPUs, and for one size of images.
     """
-    token = _EXPORTS_TILES.set(True)
+    token = _EXPORTS_WINOGRAD.set(True)
     try:
         yield
     finally:
-        _EXPORTS_TILES.reset(token)
+        _EXPORTS_WINOGRAD.reset(token)
 
 
-def _is_exporting_tiles() -> bool:
-    return torch.compiler.is_exporting() and _EXPORTS_TILES.get()
+def _is_exporting_winograd() -> bool:
+    return torch.compiler.is_exporting() and _EXPORTS_WINOGRAD.get()
 
 
 class WinogradConv2d(CPUConv2d):
@@ -102,7 +102,7 @@ class WinogradConv2d(CPUConv2d):
         (height, width), dilation = x.shape[2:], self.dilation[0]
         rows, columns = (-(-edge // (_OUT * dilation)) for edge in (height, width))
         products = (_IN * dilation) ** 2 * rows * columns
-        is_faster = _is_exporting_tiles() or super()._is_faster(x)
+        is_faster = _is_exporting_winograd() or super()._is_faster(x)
         return is_faster and products < _MAX_SHARE * 9 * height * width
 
 

@@ -101,7 +101,9 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BddsegError, match=r"other\.csv does not exist\. Write one: bddseg eval "):
+    with pytest.raises(
+        BddsegError, match=r"other\.csv cannot be read: No such file.*Write one: bddseg"
+    ):
         read_worst(tmp_path / "other.csv", 1)
 
 

@@ -38,7 +38,7 @@ class ExportedGraphs:
     Args:
         entry: The model, with an architecture.
         weights: Its checkpoint file.
-        winograd: Wide 3x3 convolutions are computed as `WinogradConv2d` does, in float32.
+        winograd: Compute wide 3x3 convolutions as `WinogradConv2d` does, in float32.
 
     Attributes:
         align_corners: How logits are to be interpolated.
@@ -130,8 +130,8 @@ class ExportedGraphs:
 def _make_prefix(entry: Entry, weights: Path, winograd: bool) -> str:
     """Return what the names of all graphs of a network with its weights begin with.
 
-    The key in it is of the weights' content, all of the entry that builds the network, the code of
-    networks and of the export, and the versions of what exports it.
+    The key in it is of the weights' content, `winograd`, all of the entry that builds the network,
+    the code of networks and of the export, and the versions of what exports it.
     """
     ARCHITECTURES.load(entry.architecture)
     with weights.open("rb") as file:

@@ -35,7 +35,7 @@ class OpenVinoRuntime(GraphRuntime):
     """
 
     name = "openvino"
-    _winograd = True
+    _exports_winograd = True
 
     @classmethod
     def _check(cls, precision: Precision) -> None:
