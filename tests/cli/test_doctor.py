@@ -80,6 +80,25 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     assert {onnx.level, video.level, runtime.level} == {Level.HINT}
 
 
+@pytest.mark.parametrize("gpus", [[], ["NVIDIA H100 (driver 550.54)"]])
+def test_tensorrt_is_offered_where_a_gpu_is(
+    monkeypatch: pytest.MonkeyPatch, gpus: list[str]
+) -> None:
+    def find_version(name: str) -> str:
+        if name == "tensorrt":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(extras, "version", find_version)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(checks, "_list_nvidia_gpus", lambda: gpus)
+    command = "pip install 'bddseg[tensorrt]'" if gpus else ""
+    for check in (checks.check_runtimes, checks.check_extras):
+        found = find(list(check()), "tensorrt")
+        assert found.next_step == command
+        assert found.level is (Level.HINT if gpus else Level.OK)
+
+
 @pytest.mark.parametrize("precisions", [["fp32"], ["fp32", "bf16"]])
 def test_bf16_is_recommended_where_the_cpu_has_it(
     monkeypatch: pytest.MonkeyPatch, precisions: list[str]

@@ -31,6 +31,7 @@ from bddseg.zoo.cache import get_cache_folder, get_part_paths, list_paths, read_
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Their threads wait for work in a loop, and keep others from the cores meanwhile.
 _SPINNING = {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "infinite", "GOMP_SPINCOUNT": "infinite"}
+_NEED_NVIDIA = ("tensorrt",)
 # Of weights of the largest models, a few.
 _MIN_FREE_BYTES = 2 * 10**9
 
@@ -133,8 +134,7 @@ def check_runtimes() -> Iterator[Finding]:
     missing = {extra.name for extra in list_extras() if extra.problems}
     for name in RUNTIMES.list_names():
         if name in missing:
-            text = f"{name}: not installed"
-            yield Finding(Level.HINT, text, _get_install_command(name))
+            yield _report_missing(name, f"{name}: not installed")
             continue
         try:
             devices = RUNTIMES.load(name).list_devices()
@@ -155,10 +155,15 @@ def check_extras() -> Iterator[Finding]:
     """What is installed beyond the least, and what could be."""
     for name, packages, problems in list_extras():
         if problems:
-            text = f"{name} ({PURPOSES[name]}): {'; '.join(problems)}"
-            yield Finding(Level.HINT, text, _get_install_command(name))
+            yield _report_missing(name, f"{name} ({PURPOSES[name]}): {'; '.join(problems)}")
         else:
             yield Finding(Level.OK, f"{name} ({PURPOSES[name]}): {', '.join(packages)}")
+
+
+def _report_missing(extra: str, text: str) -> Finding:
+    if extra in _NEED_NVIDIA and not (torch.cuda.is_available() or _list_nvidia_gpus()):
+        return Finding(Level.OK, f"{text}; no use without an NVIDIA GPU")
+    return Finding(Level.HINT, text, _get_install_command(extra))
 
 
 def _get_install_command(extra: str) -> str:
