@@ -132,12 +132,12 @@ def convolve_tiles(x: Tensor, transformed: Tensor, bias: Tensor | None, dilation
     chunk = _EXPORTED_CHUNK_CHANNELS
     if not torch.compiler.is_exporting():
         chunk = max(_CHUNK // len(inputs), _MIN_CHUNK_CHANNELS)
-    # The last row is that of pixels around the map.
-    pixels = F.pad(x.permute(0, 2, 3, 1).reshape(-1, channels), (0, 0, 0, 1))
+    pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
     products = x.new_zeros(())
     for start in range(0, channels, chunk):
         part = slice(start, min(start + chunk, channels))
-        tiles = pixels[:, part].index_select(0, inputs)
+        # The last row is that of pixels around the map.
+        tiles = F.pad(pixels[:, part], (0, 0, 0, 1)).index_select(0, inputs)
         tiles = _TRANSFORMS.tile @ tiles.view(_IN**2, -1)
         tiles, weights = tiles.view(_IN**2, -1, part.stop - start), transformed[:, part]
         products = products.baddbmm_(tiles, weights) if start else torch.bmm(tiles, weights)
