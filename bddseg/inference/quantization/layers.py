@@ -106,8 +106,9 @@ def quantize_layers(
 ) -> QuantizedLayers:
     """Return a model with int8 layers, their ranges calibrated on images.
 
-    What is gained nowhere stays in fp32: depth-wise convolutions, which OpenVINO computes in fp32
-    anyway, and what is computed on logits, which takes little time and costs most accuracy.
+    These stay in fp32: depth-wise convolutions, which OpenVINO computes in fp32 anyway; what is
+    computed on logits, which takes little time and costs most accuracy; and products without
+    weights. Attention is one of these, and its softmax enlarges errors.
 
     Args:
         model: An `openvino.Model`; it is not changed.
@@ -157,7 +158,12 @@ def _list_fp32(model: Any, num_classes: Collection[int]) -> list[str]:
         is_logits = len(shape) == 4 and shape[1] in num_classes
         if is_logits:
             logits.add(name)
-        if is_logits or (kind == "Concat" and inputs & logits) or _is_depthwise(operation):
+        if (
+            is_logits
+            or (kind == "Concat" and inputs & logits)
+            or _is_depthwise(operation)
+            or _is_unweighted_product(operation)
+        ):
             names.append(name)
     return names
 
@@ -167,6 +173,15 @@ def _is_depthwise(operation: Any) -> bool:
     if operation.get_type_name() != "GroupConvolution":
         return False
     return _get_shape(operation.input(1))[1:3] == (1, 1)
+
+
+def _is_unweighted_product(operation: Any) -> bool:
+    # Weights are constants on the right, and multiply tokens, (N, T, C). Products of maps,
+    # (N, C, h, w), are attention of several heads, or averages over regions.
+    if operation.get_type_name() != "MatMul":
+        return False
+    right = operation.input_value(1).get_node()
+    return right.get_type_name() != "Constant" or len(_get_shape(operation.output(0))) == 4
 
 
 def _get_shape(port: Any) -> tuple[int, ...]:

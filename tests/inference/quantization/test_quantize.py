@@ -128,6 +128,25 @@ def test_a_convolution_whose_weights_are_a_part_of_others_is_int8() -> None:
     assert layers.quantize_layers(model, inputs, {4}).list_layers([]) == ([], 1)
 
 
+def test_attention_and_averages_of_regions_stay_in_fp32() -> None:
+    import openvino
+    from openvino import opset13 as ops
+
+    rng = np.random.default_rng(0)
+    maps = ops.parameter([1, 8, 4, 4], np.float32)
+    averages = ops.matmul(maps, np.full((4, 4), 0.25, np.float32), False, False)
+    tokens = ops.transpose(ops.reshape(averages, [1, 8, 16], False), [0, 2, 1])
+    linear = ops.matmul(tokens, rng.standard_normal((8, 8)).astype(np.float32), False, False)
+    similarity = ops.matmul(linear, linear, False, True)
+    result = ops.matmul(ops.softmax(similarity, 2), linear, False, False)
+    products = {"averages": averages, "similarity": similarity, "result": result}
+    for name, product in products.items():
+        product.set_friendly_name(name)
+    inputs = [rng.standard_normal((1, 8, 4, 4)).astype(np.float32) for _ in range(2)]
+    quantized = layers.quantize_layers(openvino.Model([result], [maps]), inputs, {3})
+    assert quantized.list_layers([]) == (list(products), 4)
+
+
 def test_the_network_is_a_runtime(made: tuple[Path, QuantizationReport]) -> None:
     out, _ = made
     runtime = load_model(out / "entry.toml").runtime
