@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import reduce
-from itertools import accumulate, groupby
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -123,16 +123,21 @@ def fuse_maps(
     Returns:
         (N, O, H, W).
     """
-    stops = list(accumulate(x.shape[1] for x in maps))
-    parts, smaller = [], []
-    for is_full, group in groupby(enumerate(maps), lambda item: get_size(item[1]) == size_hw):
-        numbers, run = zip(*group, strict=True)
-        channels = slice(stops[numbers[0]] - run[0].shape[1], stops[numbers[-1]])
-        if is_full:
-            parts.append(conv.convolve(run[0] if len(run) == 1 else torch.cat(run, 1), channels))
+    edges = list(accumulate((x.shape[1] for x in maps), initial=0))
+    runs: list[list[int]] = []
+    smaller = []
+    for number, x in enumerate(maps):
+        if get_size(x) != size_hw:
+            smaller.append((x, conv.conv.weight[:, edges[number] : edges[number + 1]]))
+        elif runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
         else:
-            weights = torch.split(conv.conv.weight[:, channels], [x.shape[1] for x in run], dim=1)
-            smaller += list(zip(run, weights, strict=True))
+            runs.append([number])
+    parts = []
+    for first, *more in runs:
+        run = maps[first : first + 1 + len(more)]
+        channels = slice(edges[first], edges[first + len(run)])
+        parts.append(conv.convolve(torch.cat(list(run), 1) if more else run[0], channels))
     if smaller:
         parts.append(convolve_enlarged(smaller, size_hw, align_corners=align_corners))
     return conv.activate(reduce(torch.add, parts))

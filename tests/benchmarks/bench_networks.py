@@ -232,20 +232,29 @@ def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> 
         environment = os.environ | {"BDDSEG_HOME": str(folder)}
         if arguments.weights:
             shutil.copy(arguments.weights, Path(folder) / "weights.pth")
-        for what in ["weights.pth", *(way for way in ways if way in PREPARED)]:
-            if not Path(folder, what).exists():
-                command = make_command(sys.executable, "--prepare", what)
-                subprocess.run(command, env=environment, check=False)
-        workers = {}
-        peaks = {}
-        for way, python in ways.items():
-            worker = subprocess.Popen(
+        # Side by side: this is not timed, and takes longer than what is.
+        for batch in (["weights.pth"], [way for way in ways if way in PREPARED]):
+            commands = [
+                make_command(sys.executable, "--prepare", what)
+                for what in batch
+                if not Path(folder, what).exists()
+            ]
+            started = [subprocess.Popen(command, env=environment) for command in commands]
+            for process in started:
+                process.wait()
+        started_workers = {
+            way: subprocess.Popen(
                 make_command(python, "--serve", way),
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
+            for way, python in ways.items()
+        }
+        workers = {}
+        peaks = {}
+        for way, worker in started_workers.items():
             assert worker.stdout
             if line := worker.stdout.readline():
                 workers[way], peaks[way] = worker, float(line)

@@ -263,3 +263,21 @@ def test_a_class_map_gives_the_network_its_number_of_classes() -> None:
     entry = msgspec.structs.replace(make_small_entry("pspnet"), class_map=(2, 1, 0, 0))
     network = build_network(entry).eval()
     assert network(torch.randn(1, 3, 64, 64)).shape[1] == 4
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_network_is_traced_as_one_graph(name: str) -> None:
+    """What cannot be traced would cut the network into pieces, and `--compile` gain little."""
+    entry = make_small_entry(name)
+    head = entry.options["head"]
+    # Wide enough for each way to compute a convolution.
+    if isinstance(head, dict) and "channels" in head:
+        entry = replace_options(entry, {"head.channels": 256})
+    network = build_network(entry).eval()
+    assert isinstance(network, EncoderDecoder)
+    network.fuse()
+    images = torch.randn(1, 3, 72, 104, generator=torch.Generator().manual_seed(0))
+    torch.compiler.reset()
+    traced = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)
+    with torch.inference_mode():
+        torch.testing.assert_close(traced(images), network(images))
