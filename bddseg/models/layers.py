@@ -124,20 +124,21 @@ def fuse_maps(
         (N, O, H, W).
     """
     edges = list(accumulate((x.shape[1] for x in maps), initial=0))
-    runs: list[list[int]] = []
+    # Neighbors of the full size are convolved together. torch.compile cannot trace `groupby`.
+    runs: list[range] = []
     smaller = []
     for number, x in enumerate(maps):
         if get_size(x) != size_hw:
             smaller.append((x, conv.conv.weight[:, edges[number] : edges[number + 1]]))
-        elif runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
+        elif runs and runs[-1].stop == number:
+            runs[-1] = range(runs[-1].start, number + 1)
         else:
-            runs.append([number])
+            runs.append(range(number, number + 1))
     parts = []
-    for first, *more in runs:
-        run = maps[first : first + 1 + len(more)]
-        channels = slice(edges[first], edges[first + len(run)])
-        parts.append(conv.convolve(torch.cat(list(run), 1) if more else run[0], channels))
+    for run in runs:
+        full = [maps[number] for number in run]
+        channels = slice(edges[run.start], edges[run.stop])
+        parts.append(conv.convolve(full[0] if len(full) == 1 else torch.cat(full, 1), channels))
     if smaller:
         parts.append(convolve_enlarged(smaller, size_hw, align_corners=align_corners))
     return conv.activate(reduce(torch.add, parts))

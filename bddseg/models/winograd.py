@@ -148,6 +148,7 @@ def convolve_tiles(x: Tensor, transformed: Tensor, bias: Tensor | None, dilation
     return pixels.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
+# torch.compile cannot trace NumPy's strides.
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _index_tiles(n: int, height: int, width: int, dilation: int) -> tuple[Tensor, Tensor]:
     """Return where tiles have their inputs, and pixels their results.

@@ -239,10 +239,9 @@ def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> 
                 for what in batch
                 if not Path(folder, what).exists()
             ]
-            started = [subprocess.Popen(command, env=environment) for command in commands]
-            for process in started:
-                process.wait()
-        started_workers = {
+            for prepared in [subprocess.Popen(command, env=environment) for command in commands]:
+                prepared.wait()
+        processes = {
             way: subprocess.Popen(
                 make_command(python, "--serve", way),
                 env=environment,
@@ -254,10 +253,10 @@ def compare(model: str, ways: dict[str, str], arguments: argparse.Namespace) -> 
         }
         workers = {}
         peaks = {}
-        for way, worker in started_workers.items():
-            assert worker.stdout
-            if line := worker.stdout.readline():
-                workers[way], peaks[way] = worker, float(line)
+        for way, process in processes.items():
+            assert process.stdout
+            if line := process.stdout.readline():
+                workers[way], peaks[way] = process, float(line)
             else:
                 print(f"{model:15} {way:10} failed", flush=True)
         times: dict[str, list[float]] = {way: [] for way in workers}

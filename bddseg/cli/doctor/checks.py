@@ -31,7 +31,7 @@ from bddseg.zoo.cache import get_cache_folder, get_part_paths, list_paths, read_
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Their threads wait for work in a loop, and keep others from the cores meanwhile.
 _SPINNING = {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "infinite", "GOMP_SPINCOUNT": "infinite"}
-_NEED_NVIDIA = ("tensorrt",)
+_NVIDIA_EXTRAS = ("tensorrt",)
 # Of weights of the largest models, a few.
 _MIN_FREE_BYTES = 2 * 10**9
 
@@ -161,8 +161,8 @@ def check_extras() -> Iterator[Finding]:
 
 
 def _report_missing(extra: str, text: str) -> Finding:
-    if extra in _NEED_NVIDIA and not (torch.cuda.is_available() or _list_nvidia_gpus()):
-        return Finding(Level.OK, f"{text}; no use without an NVIDIA GPU")
+    if extra in _NVIDIA_EXTRAS and not (torch.cuda.is_available() or _list_nvidia_gpus()):
+        return Finding(Level.OK, f"{text}; it needs an NVIDIA GPU, and none was found")
     return Finding(Level.HINT, text, _get_install_command(extra))
 
 

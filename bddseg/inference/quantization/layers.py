@@ -162,7 +162,7 @@ def _list_fp32(model: Any, num_classes: Collection[int]) -> list[str]:
             is_logits
             or (kind == "Concat" and inputs & logits)
             or _is_depthwise(operation)
-            or _is_unweighted_product(operation)
+            or _is_product_without_weights(operation)
         ):
             names.append(name)
     return names
@@ -175,7 +175,7 @@ def _is_depthwise(operation: Any) -> bool:
     return _get_shape(operation.input(1))[1:3] == (1, 1)
 
 
-def _is_unweighted_product(operation: Any) -> bool:
+def _is_product_without_weights(operation: Any) -> bool:
     # Weights are constants on the right, and multiply tokens, (N, T, C). Products of maps,
     # (N, C, h, w), are attention of several heads, or averages over regions.
     if operation.get_type_name() != "MatMul":
