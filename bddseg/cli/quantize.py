@@ -10,6 +10,7 @@ from bddseg.cli.console import show, show_json, show_next, show_note
 from bddseg.cli.options import (
     INPUT,
     OUTPUT,
+    PERFORMANCE,
     AsJson,
     Limit,
     ModelName,
@@ -22,6 +23,7 @@ from bddseg.cli.options import (
 from bddseg.cli.progress import show_progress
 from bddseg.cli.table import make_table
 from bddseg.progress import pluralize
+from bddseg.specs import Precision
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _FRAMES = "Frames of one size: a folder, a glob pattern in quotes, a text file of paths, a video."
 _TRUTH = "Ground truth of the frames: a folder of masks, or Scalabel JSON."
+_PRECISION = "What other layers compute in: fp32, or bf16 on CPUs that have it."
 _MAX_DROP = "Points of official mIoU that may be lost; without -g, percent of pixels that change."
 
 
@@ -43,16 +46,18 @@ def quantize(
     max_drop: Annotated[
         float, number("--max-drop", _MAX_DROP, OUTPUT, metavar="POINTS", min=0, max=100)
     ] = 0.5,
+    precision: Annotated[Precision, option("--precision", _PRECISION, PERFORMANCE)] = "fp32",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a faster network for CPUs: int8 layers, run by OpenVINO.
 
     One of five frames calibrates, the others are scored; layers that cost
-    too much accuracy stay in fp32. OUT/entry.toml is then used as a model.
+    too much accuracy do not become int8. OUT/entry.toml is then a model.
 
     Examples:
       bddseg quantize demo frames -o demo.int8
+      bddseg quantize demo frames -o demo.int8 --precision bf16
       bddseg quantize MODEL frames -g labels -o model.int8 --max-drop 1
     """
     from bddseg.inference.quantization.quantize import quantize as run
@@ -66,6 +71,7 @@ def quantize(
             weights=weights,
             limit=limit,
             max_drop=max_drop,
+            precision=precision,
             overwrite=overwrite,
             progress=progress,
         )
@@ -74,9 +80,13 @@ def quantize(
     else:
         show(_describe(report, out))
     if report.milliseconds["int8"] >= report.milliseconds["openvino"]:
-        show_note("It is no faster than fp32 in OpenVINO here: this CPU, or --max-drop, is why.")
+        show_note(
+            f"It is no faster than {precision} in OpenVINO here: this CPU, or --max-drop, is why."
+        )
     if not as_json:
-        show_next("bddseg", "infer", out / "entry.toml", frames, "-o", f"{out}-masks")
+        options = ["--precision", precision] if precision != "fp32" else []
+        command = ["infer", out / "entry.toml", frames, "-o", f"{out}-masks", *options]
+        show_next("bddseg", *command)
 
 
 def _describe(report: "QuantizationReport", out: Path) -> "Group":
@@ -86,12 +96,13 @@ def _describe(report: "QuantizationReport", out: Path) -> "Group":
         return "-" if value is None else f"{value:.2f}"
 
     before, after = format_percent(report.miou_before), format_percent(report.miou_after)
+    other = report.precision
+    int8 = "int8, OpenVINO" if other == "fp32" else f"int8 and {other}, OpenVINO"
     rows = [
         ["fp32, torch", before, "-", report.milliseconds["torch"]],
-        ["fp32, OpenVINO", "-", "-", report.milliseconds["openvino"]],
-        ["int8, OpenVINO", after, format_percent(report.changed), report.milliseconds["int8"]],
+        [f"{other}, OpenVINO", "-", "-", report.milliseconds["openvino"]],
+        [int8, after, format_percent(report.changed), report.milliseconds["int8"]],
     ]
-    kept = report.fp32_layers
     return Group(
         make_table(
             ["network", "official mIoU", "pixels changed", "ms a frame"],
@@ -100,6 +111,6 @@ def _describe(report: "QuantizationReport", out: Path) -> "Group":
         "",
         f"Scores are in percent, of {pluralize(report.scored_frames, 'frame')}; "
         f"{len(report.calibration_frames)} others calibrated.",
-        f"{len(kept)} of {pluralize(report.num_layers, 'layer')} stayed in fp32: see "
+        f"{len(report.int8_layers)} of {pluralize(report.num_layers, 'layer')} are int8: see "
         f"{out / 'report.json'}.",
     )

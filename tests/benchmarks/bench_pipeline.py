@@ -11,7 +11,7 @@ Run: python tests/benchmarks/bench_pipeline.py MODEL FRAMES [--weights FILE] [--
          [--batch-sizes N...]
 
 ENTRY.toml is from `bddseg quantize`. Each runtime is tried with each number of workers and batch
-size; of the runtimes, only OpenVINO is tried in bf16, where the CPU has it.
+size; OpenVINO and the int8 network are also tried in bf16, where the CPU has it.
 """
 
 import argparse
@@ -66,9 +66,11 @@ def list_ways(arguments: argparse.Namespace, weights: Path) -> dict[str, Way]:
             name = runtime + ("" if precision == "fp32" else f" {precision}") + suffix
             options = ["--runtime", runtime, "--precision", precision, *workers]
             ways[name] = (arguments.model, weights, options)
-        if arguments.int8:
+        for precision in arguments.precisions if arguments.int8 else ():
+            name = "int8" + ("" if precision == "fp32" else f" {precision}") + suffix
+            options = ["--precision", precision, *workers]
             file = arguments.int8.with_name(MODEL_NAME)
-            ways["int8" + suffix] = (str(arguments.int8), file, workers)
+            ways[name] = (str(arguments.int8), file, options)
     return ways
 
 

@@ -1,4 +1,4 @@
-"""Quantizing a network with NNCF, and choosing the layers that stay in fp32."""
+"""Quantizing a network with NNCF, and choosing the layers that are int8."""
 
 import io
 import logging
@@ -6,99 +6,147 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from itertools import pairwise
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from bddseg.errors import BddsegError
+from bddseg.inference.runtimes.openvino import compile_on_cpu
 
-# Groups of consecutive layers that become int8 or stay in fp32 together.
+# Groups of consecutive layers that become int8 or not together: as many, or fewer where one layer
+# is more than such a part of the network's multiplications.
 NUM_GROUPS = 16
 _TELEMETRY = "openvino_telemetry"
 # A ResNet-50 needs more than the 1,000 of Python.
 _RECURSION_LIMIT = 20_000
 _FAKE_QUANTIZE = "FakeQuantize"
+# Layers that multiply by weights, or two maps.
+_HEAVY = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+# What they pass on has the precision that they are given.
+_PASSED_ON = ("Concat", "Reshape", "Transpose")
 
 
 class QuantizedLayers:
-    """A network of which each group of layers can be int8 or fp32.
+    """A network of which each group of layers can be int8 or not.
 
     A layer of a network is int8 where `FakeQuantize` operations are at its inputs: OpenVINO
     computes such layers in int8 when it compiles the model.
 
     Args:
         model: An `openvino.Model` with `FakeQuantize` operations.
+
+    Attributes:
+        multiplications: How many the layers of each group take.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._groups = _group_layers(model)
+        layers = _list_layers(model)
+        groups = _group_layers(layers)
+        self._groups = [[each for layer in group for each in layer.inputs] for group in groups]
+        self.multiplications = [sum(layer.multiplications for layer in group) for group in groups]
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def make(self, fp32: Collection[int]) -> Any:
-        """Return a model in which these groups stay in fp32; other weights are stored in int8."""
+    def make(self, kept: Collection[int]) -> Any:
+        """Return a model in which these groups are not int8; weights of others are stored so."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
-        model = self._remove(fp32)
+        model = self._model.clone()
+        operations = {each.get_friendly_name(): each for each in model.get_ops()}
+        for consumer, index in (each for number in kept for each in self._groups[number]):
+            # Other layers may take the same map in int8.
+            target = operations[consumer].input(index)
+            target.replace_source_output(target.get_source_output().get_node().input_value(0))
+        model.validate_nodes_and_infer_types()
         compress_quantize_weights_transformation(model)
         return model
 
-    def list_layers(self, fp32: Collection[int]) -> tuple[list[str], int]:
-        """Return the names of the convolutions and products in fp32, and how many there are."""
-        layers = [
-            each for each in self._remove(fp32).get_ordered_ops() if each.get_type_name() in _HEAVY
-        ]
-        kept = [each for each in layers if not all(map(_is_quantized, each.input_values()))]
-        return [each.get_friendly_name().split("/")[0] for each in kept], len(layers)
 
-    def _remove(self, fp32: Collection[int]) -> Any:
-        removed = {name for number in fp32 for name in self._groups[number]}
-        model = self._model.clone()
-        for operation in model.get_ops():
-            if operation.get_friendly_name() in removed:
-                operation.output(0).replace(operation.input_value(0))
-        model.validate_nodes_and_infer_types()
-        return model
+def list_int8_layers(model: Any) -> tuple[list[str], int]:
+    """Return the convolutions and products that OpenVINO computes in int8, and how many there are.
 
-
-_HEAVY = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+    Args:
+        model: An `openvino.Model`.
+    """
+    precisions = {}
+    for operation in compile_on_cpu(model).get_runtime_model().get_ops():
+        known = operation.get_rt_info()
+        for name in known["originalLayersNames"].astype(str).split(","):
+            precisions[name] = known["runtimePrecision"].astype(str)
+    layers = [each for each in model.get_ordered_ops() if each.get_type_name() in _HEAVY]
+    names = [each.get_friendly_name() for each in layers]
+    int8 = [name.split("/")[0] for name in names if precisions.get(name) in ("i8", "u8")]
+    return int8, len(names)
 
 
-def _is_quantized(value: Any) -> bool:
-    node = value.get_node()
-    while node.get_type_name() in ("Reshape", "Transpose", "Convert"):
-        node = node.input_value(0).get_node()
-    return bool(node.get_type_name() == _FAKE_QUANTIZE)
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """An operation with `FakeQuantize` at its inputs.
+
+    Attributes:
+        inputs: The inputs that take their result, its own or of what passes maps on to it: the name
+            of an operation, and a number.
+        multiplications: How many it takes; 0 for sums and the like.
+    """
+
+    inputs: list[tuple[str, int]]
+    multiplications: int
 
 
-def _group_layers(model: Any) -> list[list[str]]:
-    """Return the names of the `FakeQuantize` operations of each group, from input to output."""
-    positions = {
-        operation.get_friendly_name(): number
-        for number, operation in enumerate(model.get_ordered_ops())
-    }
-    by_layer: defaultdict[int, list[str]] = defaultdict(list)
-    for operation in model.get_ops():
-        if operation.get_type_name() == _FAKE_QUANTIZE:
-            layer = min(_list_consumers(operation, positions))
-            by_layer[layer].append(operation.get_friendly_name())
-    layers = [by_layer[number] for number in sorted(by_layer)]
-    count = min(NUM_GROUPS, len(layers))
-    edges = [number * len(layers) // count for number in range(count + 1)] if count else [0]
+def _list_layers(model: Any) -> list[_Layer]:
+    """Return the quantized layers from the model's input to its output."""
+    operations = model.get_ordered_ops()
+    positions = {each.get_friendly_name(): number for number, each in enumerate(operations)}
+    inputs: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    for operation in operations:
+        if operation.get_type_name() != _FAKE_QUANTIZE:
+            continue
+        for target in operation.output(0).get_target_inputs():
+            node = target.get_node()
+            layer = min(positions[each.get_friendly_name()] for each in _list_takers(node))
+            inputs[layer].append((node.get_friendly_name(), target.get_index()))
     return [
-        [name for layer in layers[start:end] for name in layer] for start, end in pairwise(edges)
+        _Layer(inputs[number], _count_multiplications(operations[number]))
+        for number in sorted(inputs)
     ]
 
 
-def _list_consumers(operation: Any, positions: dict[str, int]) -> Iterator[int]:
-    for target in operation.output(0).get_target_inputs():
-        node = target.get_node()
-        # Weights of grouped convolutions are reshaped behind their quantization.
-        if node.get_type_name() == "Reshape":
-            yield from _list_consumers(node, positions)
-        else:
-            yield positions[node.get_friendly_name()]
+def _list_takers(node: Any) -> Iterator[Any]:
+    """Return the operations that compute with what a node takes: itself, or those behind it."""
+    if node.get_type_name() not in _PASSED_ON:
+        yield node
+        return
+    for target in node.output(0).get_target_inputs():
+        yield from _list_takers(target.get_node())
+
+
+def _count_multiplications(operation: Any) -> int:
+    kind = operation.get_type_name()
+    if kind not in _HEAVY:
+        return 0
+    first, second = (_get_shape(operation.input(number)) for number in range(2))
+    out = _get_shape(operation.output(0))
+    if kind == "MatMul":
+        return prod(out) * first[-1]
+    # Weights are (output channels, input channels, h, w), of several groups (groups, ...), and
+    # those of a transposed convolution (input channels, output channels, h, w).
+    if kind == "ConvolutionBackpropData":
+        return prod(first) * prod(second[1:])
+    return prod(out) * prod(second[2 if kind == "GroupConvolution" else 1 :])
+
+
+def _group_layers(layers: Sequence[_Layer]) -> list[list[_Layer]]:
+    """Return groups of consecutive layers, of about as many multiplications each."""
+    total = sum(layer.multiplications for layer in layers) or 1
+    groups: defaultdict[int, list[_Layer]] = defaultdict(list)
+    done = 0
+    for layer in layers:
+        middle = done + layer.multiplications / 2
+        groups[int(NUM_GROUPS * middle / total)].append(layer)
+        done += layer.multiplications
+    return [*groups.values()]
 
 
 def quantize_layers(

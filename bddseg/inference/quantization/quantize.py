@@ -1,5 +1,6 @@
 """From a model and frames to a folder with an int8 network, its entry and a report."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,12 @@ from bddseg.inference.quantization.folder import (
     write_folder,
 )
 from bddseg.inference.quantization.frames import Frames, open_frames
-from bddseg.inference.quantization.layers import QuantizedLayers, import_nncf, quantize_layers
+from bddseg.inference.quantization.layers import (
+    QuantizedLayers,
+    import_nncf,
+    list_int8_layers,
+    quantize_layers,
+)
 from bddseg.inference.quantization.recorder import Recorder
 from bddseg.inference.quantization.score import Score, Scorer, time_networks
 from bddseg.inference.run import list_versions
@@ -27,7 +33,7 @@ from bddseg.inference.runtimes.openvino import OpenVinoRuntime
 from bddseg.inference.runtimes.runtime import Runtime
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.progress import Progress, SilentProgress
-from bddseg.specs import Entry
+from bddseg.specs import Entry, Precision
 from bddseg.tasks.task import get_task
 from bddseg.zoo.catalog import find_entry
 from bddseg.zoo.download import get_weights
@@ -45,16 +51,18 @@ class QuantizationReport:
         weights: Its checkpoint file.
         frames: Where the frames came from.
         calibration_frames: Names of the frames that calibrated.
-        scored_frames: Number of frames that were scored: all others. Layers in fp32 were chosen by
+        scored_frames: Number of frames that were scored: all others. The int8 layers were chosen by
             these scores too.
+        precision: What layers compute in that are not int8.
         max_drop: What was allowed: points of official mean IoU or, without ground truth, percent of
             pixels.
         changed: Pixels whose label differs from fp32, in percent.
         miou_before: Official mean IoU in fp32, in percent; None without ground truth.
         miou_after: That of the int8 network.
-        milliseconds: A frame's time in the network: torch, OpenVINO in fp32, and int8.
-        fp32_layers: Names of the convolutions and products that stayed in fp32.
-        num_layers: How many there are in all.
+        milliseconds: A frame's time in the network: torch in fp32, OpenVINO without int8 layers,
+            and int8.
+        int8_layers: Names of the convolutions and products that this CPU computes in int8.
+        num_layers: How many convolutions and products there are in all.
         trials: The scores of all networks that were tried.
         versions: Versions of packages.
     """
@@ -64,12 +72,13 @@ class QuantizationReport:
     frames: str
     calibration_frames: list[str]
     scored_frames: int
+    precision: Precision
     max_drop: float
     changed: float
     miou_before: float | None
     miou_after: float | None
     milliseconds: dict[str, float]
-    fp32_layers: list[str]
+    int8_layers: list[str]
     num_layers: int
     trials: list[dict[str, Any]]
     versions: dict[str, str]
@@ -84,13 +93,14 @@ def quantize(
     weights: str | Path | None = None,
     limit: int | None = None,
     max_drop: float = 0.5,
+    precision: Precision = "fp32",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> QuantizationReport:
     """Write an int8 network for OpenVINO: `bddseg quantize` as a function.
 
     One of five frames, 64 at most, calibrates the ranges of numbers in the network; all others are
-    scored. Layers that cost too much accuracy stay in fp32.
+    scored. Layers that cost too much accuracy do not become int8.
 
     Args:
         model: A model's name, the path of an entry's TOML file, or an entry.
@@ -101,12 +111,14 @@ def quantize(
         limit: Only the first N frames.
         max_drop: How much may be lost: points of official mean IoU or, without ground truth,
             percent of pixels that get another label.
+        precision: What layers compute in that are not int8: "fp32" or, on CPUs that have it,
+            "bf16". The network is to be run in it.
         overwrite: Replace the result of an earlier quantization.
         progress: Shows progress.
 
     Raises:
-        BddsegError: a package is missing; the weights, the frames or the ground truth do not fit;
-            or `max_drop` cannot be met. Nothing is written then.
+        BddsegError: a package is missing, or the CPU lacks the precision; the weights, the frames
+            or the ground truth do not fit; or `max_drop` cannot be met. Nothing is written then.
     """
     out, progress = Path(out), progress or SilentProgress()
     check_out(out, overwrite=overwrite)
@@ -118,6 +130,7 @@ def quantize(
             "`bddseg zoo list` shows models.",
         )
     import_nncf()
+    OpenVinoRuntime.check(precision)
     truth = Path(ground_truth) if ground_truth else None
     opened = open_frames(frames, get_task(entry.task), ground_truth=truth, limit=limit)
     for note in opened.notes:
@@ -128,29 +141,29 @@ def quantize(
     graph = _export(entry, reference, inputs)
     progress.note(f"Calibrating with {len(opened.calibration)} frames.")
     layers = quantize_layers(graph, inputs.images, inputs.num_classes)
-    search = _Search(entry, reference, opened, layers, max_drop, progress)
-    fp32 = search.run()
-    made = layers.make(fp32)
+    search = _Search(entry, reference, opened, layers, max_drop, precision, progress)
+    made = layers.make(search.run())
     networks: dict[str, Runtime] = {
         "torch": reference,
         "openvino": search.compile(graph),
         "int8": search.compile(made),
     }
     first = torch.from_numpy(inputs.images[0])
-    kept, total = layers.list_layers(fp32)
+    int8_layers, num_layers = list_int8_layers(made)
     report = QuantizationReport(
         model=entry.name,
         weights=str(path),
         frames=str(frames),
         calibration_frames=[ref.name for ref in opened.calibration],
         scored_frames=len(opened.scored),
+        precision=precision,
         max_drop=max_drop,
         changed=search.best.changed,
         miou_before=search.before.miou,
         miou_after=search.best.miou,
         milliseconds=time_networks(networks, first),
-        fp32_layers=kept,
-        num_layers=total,
+        int8_layers=int8_layers,
+        num_layers=num_layers,
         trials=search.trials,
         versions=list_versions() | {name: version(name) for name in ("openvino", "nncf", "onnx")},
     )
@@ -178,8 +191,20 @@ def _export(entry: Entry, reference: TorchRuntime, inputs: Recorder) -> Any:
     return openvino.Core().read_model(content)
 
 
+def rank_groups(changed: Sequence[float], multiplications: Sequence[int]) -> list[int]:
+    """Return the numbers of the groups, those first that cost most for what they save.
+
+    Args:
+        changed: Pixels that each group changes, in percent.
+        multiplications: How many of each group become int8.
+    """
+    return sorted(
+        range(len(changed)), key=lambda number: -changed[number] / max(multiplications[number], 1)
+    )
+
+
 class _Search:
-    """Finds the fewest groups of layers that have to stay in fp32."""
+    """Finds the groups of layers that must not be int8."""
 
     def __init__(
         self,
@@ -188,6 +213,7 @@ class _Search:
         frames: Frames,
         layers: QuantizedLayers,
         max_drop: float,
+        precision: Precision,
         progress: Progress,
     ) -> None:
         self.trials: list[dict[str, Any]] = []
@@ -195,6 +221,7 @@ class _Search:
         self._reference = reference
         self._layers = layers
         self._max_drop = max_drop
+        self._precision = precision
         self._progress = progress
         self._scorer = Scorer(entry, reference, frames)
         self.before = self._scorer.score(None, progress=progress)
@@ -206,10 +233,10 @@ class _Search:
             path = Path(folder) / MODEL_NAME
             digest = save_model(model, path)
             entry = make_entry(self._entry, digest, align_corners=self._reference.align_corners)
-            return OpenVinoRuntime(entry, path)
+            return OpenVinoRuntime(entry, path, self._precision)
 
     def run(self) -> list[int]:
-        """Return the groups that stay in fp32.
+        """Return the groups that are not int8.
 
         Raises:
             BddsegError: nothing can be int8.
@@ -217,7 +244,7 @@ class _Search:
         if self._is_good([]):
             return []
         ranking = self._rank()
-        # The first `low` groups of the ranking in fp32 are too few, the first `high` are enough.
+        # Without the first `low` groups of the ranking too much is lost, without `high` it is not.
         low, high = 0, len(ranking)
         while high - low > 1:
             middle = (low + high) // 2
@@ -230,23 +257,22 @@ class _Search:
         return sorted(ranking[:high])
 
     def _rank(self) -> list[int]:
-        """Return the groups, those first that change most pixels when they alone are int8."""
+        """Return the groups, ranked by what they change when they alone are int8."""
         everything = range(len(self._layers))
-        changed = {}
+        changed = []
         for number in everything:
             self._progress.update(done=number, total=len(everything))
-            changed[number] = self._score(
-                [each for each in everything if each != number], _RANKING_FRAMES
-            ).changed
-        return sorted(everything, key=lambda number: -changed[number])
+            kept = [each for each in everything if each != number]
+            changed.append(self._score(kept, _RANKING_FRAMES).changed)
+        return rank_groups(changed, self._layers.multiplications)
 
-    def _score(self, fp32: list[int], limit: int | None = None) -> Score:
-        network = self.compile(self._layers.make(fp32))
+    def _score(self, kept: list[int], limit: int | None = None) -> Score:
+        network = self.compile(self._layers.make(kept))
         return self._scorer.score(network, limit, None if limit else self._progress)
 
-    def _is_good(self, fp32: list[int]) -> bool:
-        score = self._score(fp32)
-        self.trials.append({"groups_in_fp32": sorted(fp32), **asdict(score)})
+    def _is_good(self, kept: list[int]) -> bool:
+        score = self._score(kept)
+        self.trials.append({"groups_not_int8": sorted(kept), **asdict(score)})
         if self._get_drop(score) > self._max_drop:
             return False
         self.best = score
@@ -261,6 +287,6 @@ class _Search:
         least = min(self._get_drop(Score(each["changed"], each["miou"])) for each in self.trials)
         unit = "% of pixels" if self.before.miou is None else " points of official mIoU"
         return (
-            f"{self._entry.name} in int8 loses {least:.2g}{unit} with all but one group of layers "
-            f"in fp32, and {self._max_drop:g} is allowed."
+            f"{self._entry.name} loses {least:.2g}{unit} with one group of layers in int8, and "
+            f"{self._max_drop:g} is allowed."
         )

@@ -114,7 +114,7 @@ class GraphRuntime(Runtime):
             raise BddsegError(
                 f"The runtime '{cls.name}' has no device '{device}'.", "Use --device cpu."
             )
-        cls._check(precision)
+        cls.check(precision)
         return cls(entry, weights, precision)
 
     def in_float32(self) -> Self:
@@ -131,7 +131,7 @@ class GraphRuntime(Runtime):
 
     @classmethod
     @abstractmethod
-    def _check(cls, precision: Precision) -> None:
+    def check(cls, precision: Precision) -> None:
         """Raise a `BddsegError` if a package is missing, or there is no such precision."""
 
     @abstractmethod

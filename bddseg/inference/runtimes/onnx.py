@@ -19,7 +19,8 @@ class OnnxRuntime(GraphRuntime):
     name = "onnx"
 
     @classmethod
-    def _check(cls, precision: Precision) -> None:
+    def check(cls, precision: Precision) -> None:
+        """Refuse another precision than fp32, and to run without ONNX Runtime."""
         if precision != "fp32":
             raise BddsegError(
                 f"The runtime 'onnx' computes in what the file says, not in {precision}.",

@@ -28,7 +28,7 @@ _SUFFIX = ".xml"
 
 
 class OpenVinoRuntime(GraphRuntime):
-    """OpenVINO, on the CPU; int8 layers stay int8.
+    """OpenVINO, on the CPU; int8 layers stay int8 in any precision.
 
     An entry's file may also be an .xml with its .bin, OpenVINO's own format. One that takes a
     single size of images refuses others.
@@ -38,7 +38,8 @@ class OpenVinoRuntime(GraphRuntime):
     _exports_winograd = True
 
     @classmethod
-    def _check(cls, precision: Precision) -> None:
+    def check(cls, precision: Precision) -> None:
+        """Refuse a precision that this CPU lacks, and to run without OpenVINO."""
         try:
             import openvino  # noqa: F401
         except ImportError as error:
@@ -54,12 +55,7 @@ class OpenVinoRuntime(GraphRuntime):
     def _open_file(self) -> CompiledGraph:
         if self._weights.suffix != _SUFFIX:
             return super()._open_file()
-        if self.precision != "fp32":
-            raise BddsegError(
-                f"OpenVINO computes in what {self._weights} says, not in {self.precision}.",
-                "Leave --precision out.",
-            )
-        graph = _CompiledModel(_read_model(self._weights))
+        graph = _CompiledModel(_read_model(self._weights), self.precision)
         check_inputs(graph.inputs, self._weights)
         return graph
 

@@ -53,7 +53,7 @@ class TensorRtRuntime(GraphRuntime):
         Raises:
             BddsegError: as of `GraphRuntime`.
         """
-        cls._check(precision)
+        cls.check(precision)
         match = re.fullmatch(r"auto|cuda(?::(\d+))?", device, re.ASCII)
         number = int(match[1] or 0) if match else -1
         if f"cuda:{number}" not in cls.list_devices():
@@ -68,7 +68,8 @@ class TensorRtRuntime(GraphRuntime):
         return type(self)(self._entry, self._weights, number=self._number)
 
     @classmethod
-    def _check(cls, precision: Precision) -> None:
+    def check(cls, precision: Precision) -> None:
+        """Refuse a precision that TensorRT lacks, and to run without it or without a GPU."""
         try:
             import onnxruntime
         except ImportError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from support import read_demo_frame, write_tiny_model
 
 from bddseg.data.mask import read_mask
@@ -21,9 +22,10 @@ from bddseg.inference.quantization import layers
 from bddseg.inference.quantization import quantize as module
 from bddseg.inference.quantization.folder import check_out
 from bddseg.inference.quantization.frames import open_frames
-from bddseg.inference.quantization.quantize import QuantizationReport, quantize
+from bddseg.inference.quantization.quantize import QuantizationReport, quantize, rank_groups
 from bddseg.inference.quantization.recorder import Recorder
 from bddseg.inference.run import infer
+from bddseg.inference.runtimes.openvino import list_precisions
 from bddseg.inference.runtimes.torch import TorchRuntime
 from bddseg.specs import Entry
 from bddseg.tasks.bdd100k import DRIVABLE, DRIVABLE_BINARY
@@ -109,7 +111,7 @@ def test_the_report_says_what_was_lost_and_gained(made: tuple[Path, Quantization
     assert 0 < report.changed < 10
     assert len(report.calibration_frames) == report.scored_frames == 4
     assert set(report.milliseconds) == {"torch", "openvino", "int8"}
-    assert len(report.fp32_layers) < report.num_layers
+    assert 0 < len(report.int8_layers) < report.num_layers
     assert json.loads((out / "report.json").read_text())["changed"] == report.changed
 
 
@@ -122,10 +124,46 @@ def test_a_convolution_whose_weights_are_a_part_of_others_is_int8() -> None:
     weights = ops.constant(rng.standard_normal((8, 6, 3, 3)).astype(np.float32))
     part = ops.slice(weights, [0], [3], [1], [1])
     ones = [1, 1]
-    result = ops.relu(ops.convolution(images, part, ones, ones, ones, ones))
-    model = openvino.Model([result], [images])
+    convolution = ops.convolution(images, part, ones, ones, ones, ones)
+    convolution.set_friendly_name("convolution")
+    model = openvino.Model([ops.relu(convolution)], [images])
     inputs = [rng.standard_normal((1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
-    assert layers.quantize_layers(model, inputs, {4}).list_layers([]) == ([], 1)
+    made = layers.quantize_layers(model, inputs, {4}).make([])
+    assert layers.list_int8_layers(made) == (["convolution"], 1)
+
+
+def test_a_layer_is_int8_without_others_that_take_the_same_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import openvino
+    from openvino import opset13 as ops
+
+    rng = np.random.default_rng(0)
+
+    def convolve(maps: Any, channels: int, name: str) -> Any:
+        weights = rng.standard_normal((channels, maps.get_output_shape(0)[1], 3, 3))
+        made = ops.convolution(maps, weights.astype(np.float32), [1, 1], [1, 1], [1, 1], [1, 1])
+        made.set_friendly_name(name)
+        return ops.relu(made)
+
+    images = ops.parameter([1, 3, 16, 16], np.float32)
+    first = convolve(images, 16, "first")
+    second = convolve(first, 16, "second")
+    wide = convolve(ops.concat([second, first], 1), 64, "wide")
+    inputs = [rng.standard_normal((1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
+    # The first and the second layer together take a quarter of the multiplications of the third.
+    monkeypatch.setattr(layers, "NUM_GROUPS", 2)
+    quantized = layers.quantize_layers(openvino.Model([wide], [images]), inputs, {5})
+    assert quantized.multiplications == [
+        16 * 16 * 9 * (3 * 16 + 16 * 16),
+        16 * 16 * 9 * 32 * 64,
+    ]
+    assert layers.list_int8_layers(quantized.make([0])) == (["wide"], 3)
+    assert layers.list_int8_layers(quantized.make([1])) == (["first", "second"], 3)
+
+
+def test_layers_that_cost_much_and_save_little_are_first() -> None:
+    assert rank_groups([0.5, 0.2, 0.4, 0.0], [100, 0, 40, 0]) == [1, 2, 0, 3]
 
 
 def test_attention_and_averages_of_regions_stay_in_fp32() -> None:
@@ -139,12 +177,10 @@ def test_attention_and_averages_of_regions_stay_in_fp32() -> None:
     linear = ops.matmul(tokens, rng.standard_normal((8, 8)).astype(np.float32), False, False)
     similarity = ops.matmul(linear, linear, False, True)
     result = ops.matmul(ops.softmax(similarity, 2), linear, False, False)
-    products = {"averages": averages, "similarity": similarity, "result": result}
-    for name, product in products.items():
-        product.set_friendly_name(name)
     inputs = [rng.standard_normal((1, 8, 4, 4)).astype(np.float32) for _ in range(2)]
     quantized = layers.quantize_layers(openvino.Model([result], [maps]), inputs, {3})
-    assert quantized.list_layers([]) == (list(products), 4)
+    # Those of the product with weights: 16 tokens of 8 channels become 8 channels.
+    assert sum(quantized.multiplications) == 16 * 8 * 8
 
 
 def test_the_network_is_a_runtime(made: tuple[Path, QuantizationReport]) -> None:
@@ -185,7 +221,32 @@ def test_layers_stay_in_fp32_until_few_pixels_change(
     assert report.changed <= 2.5
     assert report.miou_after is None
     assert report.trials[0]["changed"] > 2.5
-    assert 0 < len(report.fp32_layers) < report.num_layers
+    assert 0 < len(report.int8_layers) < report.num_layers
+
+
+def test_other_layers_are_bf16_where_the_cpu_has_it(
+    small_frames: Path, model: Path, tmp_path: Path
+) -> None:
+    if "bf16" not in list_precisions():
+        pytest.skip("this CPU has no bf16")
+    frames = small_frames / "images"
+    report = quantize(model, frames, tmp_path / "made", max_drop=5, precision="bf16")
+    assert report.precision == "bf16"
+    assert report.changed <= 5
+    runtime = load_model(tmp_path / "made/entry.toml", precision="bf16").runtime
+    images = torch.rand(1, 3, 54, 96)
+    logits = runtime.infer(images)["drivable"]
+    exact = runtime.in_float32().infer(images)["drivable"]
+    assert not torch.equal(logits, exact)
+    assert torch.nn.functional.cosine_similarity(logits.ravel(), exact.ravel(), dim=0) > 0.99
+
+
+def test_a_precision_that_openvino_lacks_is_refused(
+    small_frames: Path, model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BddsegError, match="OpenVINO does not compute in fp16"):
+        quantize(model, small_frames / "images", tmp_path / "out", precision="fp16")
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_written_where_the_drop_cannot_be_met(
