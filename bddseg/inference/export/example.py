@@ -79,6 +79,8 @@ def segment(frame, task):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     frame = cv2.imread(sys.argv[1])
     if frame is None:
         sys.exit(f"{sys.argv[1]} cannot be read as an image.")

@@ -91,6 +91,15 @@ def test_the_example_gives_our_labels_without_bddseg(
         assert (labels == expected).mean() >= 0.999
 
 
+def test_the_example_says_what_it_takes(entry: Entry, frame: Path, tmp_path: Path) -> None:
+    bddseg.export(entry, tmp_path, frames=frame)
+    command = [sys.executable, str(tmp_path / "example.py"), str(frame)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "python example.py FRAME MASK.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_infer_runs_the_exported_entry(entry: Entry, frame: Path, tmp_path: Path) -> None:
     mapped = msgspec.structs.replace(entry, class_map=(2, 0, 1))
     bddseg.export(mapped, tmp_path, frames=frame)
