@@ -22,7 +22,7 @@ _RECURSION_LIMIT = 20_000
 _FAKE_QUANTIZE = "FakeQuantize"
 # Layers that multiply by weights, or two maps.
 _HEAVY = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
-# What they pass on has the precision that they are given.
+# These only pass maps on, in the precision that they are given.
 _PASSED_ON = ("Concat", "Reshape", "Transpose")
 
 
@@ -143,8 +143,9 @@ def _group_layers(layers: Sequence[_Layer]) -> list[list[_Layer]]:
     groups: defaultdict[int, list[_Layer]] = defaultdict(list)
     done = 0
     for layer in layers:
-        middle = done + layer.multiplications / 2
-        groups[int(NUM_GROUPS * middle / total)].append(layer)
+        middle = (done + layer.multiplications / 2) / total
+        # What comes after the last multiplication is in the last group.
+        groups[min(int(NUM_GROUPS * middle), NUM_GROUPS - 1)].append(layer)
         done += layer.multiplications
     return [*groups.values()]
 
