@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FRAMES = "Frames of one size: a folder, a glob pattern in quotes, a text file of paths, a video."
 _TRUTH = "Ground truth of the frames: a folder of masks, or Scalabel JSON."
-_PRECISION = "What other layers compute in: fp32, or bf16 on CPUs that have it."
+_PRECISION = "What layers compute in that are not int8: fp32, or bf16 on CPUs that have it."
 _MAX_DROP = "Points of official mIoU that may be lost; without -g, percent of pixels that change."
 
 
