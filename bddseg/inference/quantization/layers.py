@@ -50,7 +50,7 @@ class QuantizedLayers:
         return len(self._groups)
 
     def make(self, kept: Collection[int]) -> Any:
-        """Return a model in which these groups are not int8; it stores weights of others in int8."""
+        """Return a model in which these groups are not int8; it stores others as int8."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
         model = self._model.clone()
