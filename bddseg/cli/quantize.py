@@ -57,8 +57,7 @@ def quantize(
 
     Examples:
       bddseg quantize demo frames -o demo.int8
-      bddseg quantize demo frames -o demo.int8 --precision bf16
-      bddseg quantize MODEL frames -g labels -o model.int8 --max-drop 1
+      bddseg quantize MODEL frames -g labels -o model.int8 --precision bf16
     """
     from bddseg.inference.quantization.quantize import quantize as run
 
