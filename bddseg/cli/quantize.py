@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FRAMES = "Frames of one size: a folder, a glob pattern in quotes, a text file of paths, a video."
 _TRUTH = "Ground truth of the frames: a folder of masks, or Scalabel JSON."
-_PRECISION = "What layers compute in that are not int8: fp32, or bf16 on CPUs that have it."
+_PRECISION = "Of the layers that are not int8: fp32, or bf16 on CPUs that have it."
 _MAX_DROP = "Points of official mIoU that may be lost; without -g, percent of pixels that change."
 
 
@@ -53,7 +53,7 @@ def quantize(
     """Make a faster network for CPUs: int8 layers, run by OpenVINO.
 
     One of five frames calibrates, the others are scored; layers that cost
-    too much accuracy do not become int8. OUT/entry.toml is then a model.
+    too much accuracy do not become int8. Use OUT/entry.toml as a model.
 
     Examples:
       bddseg quantize demo frames -o demo.int8
@@ -80,7 +80,7 @@ def quantize(
         show(_describe(report, out))
     if report.milliseconds["int8"] >= report.milliseconds["openvino"]:
         show_note(
-            f"It is no faster than {precision} in OpenVINO here: this CPU, or --max-drop, is why."
+            f"It is no faster than {precision} in OpenVINO here, because of this CPU or --max-drop."
         )
     if not as_json:
         options = ["--precision", precision] if precision != "fp32" else []

@@ -57,20 +57,22 @@ def run_command(
 def list_ways(arguments: argparse.Namespace, weights: Path) -> dict[str, Way]:
     """Return the ways to run the command."""
     ways: dict[str, Way] = {}
-    for number, size in product(arguments.workers, arguments.batch_sizes):
-        suffix = (f" x{number}" if number > 1 else "") + (f" batch {size}" if size else "")
-        workers = ["--workers", str(number), "--batch-size", str(size)]
-        for runtime, precision in product(arguments.runtimes, arguments.precisions):
-            if precision != "fp32" and runtime != "openvino":
-                continue
-            name = runtime + ("" if precision == "fp32" else f" {precision}") + suffix
-            options = ["--runtime", runtime, "--precision", precision, *workers]
-            ways[name] = (arguments.model, weights, options)
-        for precision in arguments.precisions if arguments.int8 else ():
-            name = "int8" + ("" if precision == "fp32" else f" {precision}") + suffix
-            options = ["--precision", precision, *workers]
+    for number, size, precision in product(
+        arguments.workers, arguments.batch_sizes, arguments.precisions
+    ):
+        suffix = "" if precision == "fp32" else f" {precision}"
+        suffix += (f" x{number}" if number > 1 else "") + (f" batch {size}" if size else "")
+        options = ["--workers", str(number), "--batch-size", str(size), "--precision", precision]
+        for runtime in arguments.runtimes:
+            if precision == "fp32" or runtime == "openvino":
+                ways[runtime + suffix] = (
+                    arguments.model,
+                    weights,
+                    ["--runtime", runtime, *options],
+                )
+        if arguments.int8:
             file = arguments.int8.with_name(MODEL_NAME)
-            ways[name] = (str(arguments.int8), file, options)
+            ways["int8" + suffix] = (str(arguments.int8), file, options)
     return ways
 
 

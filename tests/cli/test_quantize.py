@@ -7,6 +7,7 @@ import pytest
 from support import Run, RunInstalled, write_tiny_model
 
 from bddseg.demo import GROUND_TRUTH, IMAGES
+from bddseg.inference.runtimes.openvino import list_precisions
 
 
 def test_a_quantized_model_is_made_reported_and_used(
@@ -25,6 +26,16 @@ def test_a_quantized_model_is_made_reported_and_used(
     assert not list((tmp_path / "home").rglob("*ga*"))
     code, text, _ = run("infer", out / "entry.toml", IMAGES, "-o", tmp_path / "out")
     assert (code, "8 of 8 frames done" in text) == (0, True)
+
+
+def test_the_next_command_has_the_precision(tmp_path: Path, run: Run) -> None:
+    if "bf16" not in list_precisions():
+        pytest.skip("this CPU has no bf16")
+    model, out = write_tiny_model(tmp_path, spread=True), tmp_path / "tiny.int8"
+    command = ("quantize", model, IMAGES, "-o", out, "--max-drop", 50, "--precision", "bf16")
+    code, text, err = run(*command)
+    assert (code, "int8 and bf16, OpenVINO" in text) == (0, True)
+    assert f"{out}-masks --precision bf16" in "".join(err.splitlines())
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path, run: Run) -> None:

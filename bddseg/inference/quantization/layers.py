@@ -12,18 +12,19 @@ from typing import Any
 
 from bddseg.errors import BddsegError
 from bddseg.inference.runtimes.openvino import compile_on_cpu
+from bddseg.specs import Precision
 
-# Groups of consecutive layers that become int8 or not together: as many, or fewer where one layer
-# is more than such a part of the network's multiplications.
+# Consecutive layers become int8 together, in groups of about as many multiplications. There are
+# fewer groups where one layer has more than its share.
 NUM_GROUPS = 16
 _TELEMETRY = "openvino_telemetry"
 # A ResNet-50 needs more than the 1,000 of Python.
 _RECURSION_LIMIT = 20_000
 _FAKE_QUANTIZE = "FakeQuantize"
-# Layers that multiply by weights, or two maps.
+# Layers that do most of the work: products with weights, or of two maps.
 _HEAVY = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
-# These only pass maps on, in the precision that they are given.
-_PASSED_ON = ("Concat", "Reshape", "Transpose")
+# They move values, and keep their precision.
+_DATA_MOVEMENT = ("Concat", "Reshape", "Transpose")
 
 
 class QuantizedLayers:
@@ -36,7 +37,7 @@ class QuantizedLayers:
         model: An `openvino.Model` with `FakeQuantize` operations.
 
     Attributes:
-        multiplications: How many the layers of each group take.
+        multiplications: Number of multiplications in each group.
     """
 
     def __init__(self, model: Any) -> None:
@@ -49,29 +50,33 @@ class QuantizedLayers:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def make(self, kept: Collection[int]) -> Any:
-        """Return a model in which these groups are not int8; it stores others as int8."""
+    def make(self, unquantized: Collection[int]) -> Any:
+        """Return a model in which all groups but these are int8, with int8 weights."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
         model = self._model.clone()
         operations = {each.get_friendly_name(): each for each in model.get_ops()}
-        for consumer, index in (each for number in kept for each in self._groups[number]):
-            # Other layers may take the same map in int8.
-            target = operations[consumer].input(index)
+        inputs = [each for number in unquantized for each in self._groups[number]]
+        for name, index in inputs:
+            # Of this input alone: other layers may take the same map in int8.
+            target = operations[name].input(index)
             target.replace_source_output(target.get_source_output().get_node().input_value(0))
         model.validate_nodes_and_infer_types()
         compress_quantize_weights_transformation(model)
         return model
 
 
-def list_int8_layers(model: Any) -> tuple[list[str], int]:
-    """Return the convolutions and products that OpenVINO computes in int8, and how many there are.
+def list_int8_layers(model: Any, precision: Precision = "fp32") -> tuple[list[str], int]:
+    """Return the names of the layers that OpenVINO computes in int8, and how many layers there are.
+
+    Layers are convolutions and matrix products.
 
     Args:
         model: An `openvino.Model`.
+        precision: That of the layers which are not int8.
     """
     precisions = {}
-    for operation in compile_on_cpu(model).get_runtime_model().get_ops():
+    for operation in compile_on_cpu(model, precision).get_runtime_model().get_ops():
         known = operation.get_rt_info()
         for name in known["originalLayersNames"].astype(str).split(","):
             precisions[name] = known["runtimePrecision"].astype(str)
@@ -83,12 +88,12 @@ def list_int8_layers(model: Any) -> tuple[list[str], int]:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """An operation with `FakeQuantize` at its inputs.
+    """An operation with `FakeQuantize` at its inputs, or before a concatenation or the like there.
 
     Attributes:
-        inputs: The inputs that take their result, its own or of what passes maps on to it: the name
-            of an operation, and a number.
-        multiplications: How many it takes; 0 for sums and the like.
+        inputs: The inputs that `FakeQuantize` operations are connected to: each is the name of an
+            operation, and the number of its input.
+        multiplications: Number of multiplications; 0 for sums and the like.
     """
 
     inputs: list[tuple[str, int]]
@@ -105,7 +110,7 @@ def _list_layers(model: Any) -> list[_Layer]:
             continue
         for target in operation.output(0).get_target_inputs():
             node = target.get_node()
-            layer = min(positions[each.get_friendly_name()] for each in _list_takers(node))
+            layer = min(positions[each.get_friendly_name()] for each in _list_consumers(node))
             inputs[layer].append((node.get_friendly_name(), target.get_index()))
     return [
         _Layer(inputs[number], _count_multiplications(operations[number]))
@@ -113,13 +118,13 @@ def _list_layers(model: Any) -> list[_Layer]:
     ]
 
 
-def _list_takers(node: Any) -> Iterator[Any]:
-    """Return the operations that compute with what a node takes: itself, or those behind it."""
-    if node.get_type_name() not in _PASSED_ON:
+def _list_consumers(node: Any) -> Iterator[Any]:
+    """Return the operations that compute with a node's inputs: itself, or those behind it."""
+    if node.get_type_name() not in _DATA_MOVEMENT:
         yield node
         return
     for target in node.output(0).get_target_inputs():
-        yield from _list_takers(target.get_node())
+        yield from _list_consumers(target.get_node())
 
 
 def _count_multiplications(operation: Any) -> int:

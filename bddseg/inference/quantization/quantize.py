@@ -53,7 +53,7 @@ class QuantizationReport:
         calibration_frames: Names of the frames that calibrated.
         scored_frames: Number of frames that were scored: all others. The int8 layers were chosen by
             these scores too.
-        precision: What layers compute in that are not int8.
+        precision: Precision of the layers that are not int8.
         max_drop: What was allowed: points of official mean IoU or, without ground truth, percent of
             pixels.
         changed: Pixels whose label differs from fp32, in percent.
@@ -61,8 +61,8 @@ class QuantizationReport:
         miou_after: That of the int8 network.
         milliseconds: A frame's time in the network: torch in fp32, OpenVINO without int8 layers,
             and int8.
-        int8_layers: Names of the convolutions and products that this CPU computes in int8.
-        num_layers: How many convolutions and products there are in all.
+        int8_layers: Names of the convolutions and matrix products that this CPU computes in int8.
+        num_layers: Number of convolutions and matrix products.
         trials: The scores of all networks that were tried.
         versions: Versions of packages.
     """
@@ -111,8 +111,8 @@ def quantize(
         limit: Only the first N frames.
         max_drop: How much may be lost: points of official mean IoU or, without ground truth,
             percent of pixels that get another label.
-        precision: What layers compute in that are not int8: "fp32" or, on CPUs that have it,
-            "bf16". The network is to be run in it.
+        precision: Precision of the layers that are not int8: "fp32" or, on CPUs that have it,
+            "bf16". Run the network in the same one.
         overwrite: Replace the result of an earlier quantization.
         progress: Shows progress.
 
@@ -149,7 +149,7 @@ def quantize(
         "int8": search.compile(made),
     }
     first = torch.from_numpy(inputs.images[0])
-    int8_layers, num_layers = list_int8_layers(made)
+    int8_layers, num_layers = list_int8_layers(made, precision)
     report = QuantizationReport(
         model=entry.name,
         weights=str(path),
@@ -192,11 +192,11 @@ def _export(entry: Entry, reference: TorchRuntime, inputs: Recorder) -> Any:
 
 
 def rank_groups(changed: Sequence[float], multiplications: Sequence[int]) -> list[int]:
-    """Return the numbers of the groups, those first that cost most for what they save.
+    """Return the numbers of the groups, by changed pixels for each multiplication, most first.
 
     Args:
         changed: Pixels that each group changes, in percent.
-        multiplications: How many of each group become int8.
+        multiplications: Number of multiplications in each group.
     """
     return sorted(
         range(len(changed)), key=lambda number: -changed[number] / max(multiplications[number], 1)
@@ -244,7 +244,8 @@ class _Search:
         if self._is_good([]):
             return []
         ranking = self._rank()
-        # Without the first `low` groups of the ranking too much is lost, without `high` it is not.
+        # If the first `low` groups of the ranking are not int8, too much is lost; if the first
+        # `high` are not, it is not too much.
         low, high = 0, len(ranking)
         while high - low > 1:
             middle = (low + high) // 2
@@ -262,17 +263,17 @@ class _Search:
         changed = []
         for number in everything:
             self._progress.update(done=number, total=len(everything))
-            kept = [each for each in everything if each != number]
-            changed.append(self._score(kept, _RANKING_FRAMES).changed)
+            others = [each for each in everything if each != number]
+            changed.append(self._score(others, _RANKING_FRAMES).changed)
         return rank_groups(changed, self._layers.multiplications)
 
-    def _score(self, kept: list[int], limit: int | None = None) -> Score:
-        network = self.compile(self._layers.make(kept))
+    def _score(self, unquantized: list[int], limit: int | None = None) -> Score:
+        network = self.compile(self._layers.make(unquantized))
         return self._scorer.score(network, limit, None if limit else self._progress)
 
-    def _is_good(self, kept: list[int]) -> bool:
-        score = self._score(kept)
-        self.trials.append({"groups_not_int8": sorted(kept), **asdict(score)})
+    def _is_good(self, unquantized: list[int]) -> bool:
+        score = self._score(unquantized)
+        self.trials.append({"groups_not_int8": sorted(unquantized), **asdict(score)})
         if self._get_drop(score) > self._max_drop:
             return False
         self.best = score

@@ -20,7 +20,7 @@ class OnnxRuntime(GraphRuntime):
 
     @classmethod
     def check(cls, precision: Precision) -> None:
-        """Refuse another precision than fp32, and to run without ONNX Runtime."""
+        """Check that ONNX Runtime is installed and the precision is fp32."""
         if precision != "fp32":
             raise BddsegError(
                 f"The runtime 'onnx' computes in what the file says, not in {precision}.",

@@ -39,7 +39,7 @@ class OpenVinoRuntime(GraphRuntime):
 
     @classmethod
     def check(cls, precision: Precision) -> None:
-        """Refuse a precision that this CPU lacks, and to run without OpenVINO."""
+        """Check that OpenVINO is installed and has the precision on this CPU."""
         try:
             import openvino  # noqa: F401
         except ImportError as error:

@@ -69,7 +69,7 @@ class TensorRtRuntime(GraphRuntime):
 
     @classmethod
     def check(cls, precision: Precision) -> None:
-        """Refuse a precision that TensorRT lacks, and to run without it or without a GPU."""
+        """Check that ONNX Runtime is installed with TensorRT, and has the precision."""
         try:
             import onnxruntime
         except ImportError as error:

@@ -151,7 +151,7 @@ def test_a_layer_is_int8_without_others_that_take_the_same_map(
     second = convolve(first, 16, "second")
     wide = convolve(ops.concat([second, first], 1), 64, "wide")
     inputs = [rng.standard_normal((1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
-    # The first and the second layer together take a quarter of the multiplications of the third.
+    # The first two layers have a seventh of the multiplications of the third.
     monkeypatch.setattr(layers, "NUM_GROUPS", 2)
     quantized = layers.quantize_layers(openvino.Model([wide], [images]), inputs, {5})
     assert quantized.multiplications == [
