@@ -225,14 +225,18 @@ def test_layers_stay_in_fp32_until_few_pixels_change(
 
 
 def test_other_layers_are_bf16_where_the_cpu_has_it(
-    small_frames: Path, model: Path, tmp_path: Path
+    made: tuple[Path, QuantizationReport], small_frames: Path, model: Path, tmp_path: Path
 ) -> None:
     if "bf16" not in list_precisions():
         pytest.skip("this CPU has no bf16")
-    frames = small_frames / "images"
-    report = quantize(model, frames, tmp_path / "made", max_drop=5, precision="bf16")
+    frames, truth = small_frames / "images", small_frames / "truth"
+    report = quantize(
+        model, frames, tmp_path / "made", ground_truth=truth, max_drop=5, precision="bf16"
+    )
     assert report.precision == "bf16"
-    assert report.changed <= 5
+    # It was scored in bf16, too.
+    assert report.trials[0]["changed"] != made[1].trials[0]["changed"]
+    assert report.trials[0]["changed"] == pytest.approx(made[1].trials[0]["changed"], abs=2)
     runtime = load_model(tmp_path / "made/entry.toml", precision="bf16").runtime
     images = torch.rand(1, 3, 54, 96)
     logits = runtime.infer(images)["drivable"]
